@@ -1,0 +1,152 @@
+package target
+
+import (
+	"iter"
+	"math/bits"
+	"net/netip"
+)
+
+// A Space is a counted set of targets: allowed addresses times ports. A target's index is
+//
+//	row << bits | column
+//
+// where row is the number of its address (see [Space.AddrAt]), column the position of its port, and bits the number of
+// bits that the largest column needs; so unless the number of ports is a power of two, there are gaps between indexes.
+// A Space is immutable and may be shared between goroutines. The package cannot make an empty one.
+type Space struct {
+	layout
+	ports   Ports
+	cols    []uint16 // the ports; at least one
+	colBits uint8
+	colMask uint64
+	allowed uint64 // by the lists, even if the space was cut down since
+	allow   []rule
+	block   []rule
+}
+
+// finish completes a space to whose layout all spans have been added.
+func (s *Space) finish() {
+	s.layout.finish()
+	s.ports.list = s.ports.ports()
+	s.cols = s.ports.list
+	s.colBits = uint8(bits.Len(uint(len(s.cols) - 1)))
+	s.colMask = 1<<s.colBits - 1
+}
+
+// Addrs returns the number of addresses.
+func (s *Space) Addrs() uint64 { return s.count() }
+
+// Rows returns the number of rows, that of the addresses. Rows and Cols are what a permutation needs to know.
+func (s *Space) Rows() uint64 { return s.count() }
+
+// Cols returns the number of columns, that of the ports.
+func (s *Space) Cols() uint64 { return uint64(len(s.cols)) }
+
+// Targets returns the number of targets, that of the addresses times that of the ports.
+func (s *Space) Targets() uint64 { return s.Rows() * s.Cols() }
+
+// Ports returns the ports of the space.
+func (s *Space) Ports() Ports { return s.ports }
+
+// At returns the target with the given index, and panics if there is none. Where every nanosecond counts, use
+// [Space.Fill]: returning a Target costs more than finding it.
+func (s *Space) At(index uint64) (t Target) {
+	s.Fill(index, &t)
+	return t
+}
+
+// Fill makes t the target with the given index, and panics if there is none. It does not allocate.
+func (s *Space) Fill(index uint64, t *Target) {
+	t.Index = index
+	t.Addr = addr4(s.at(index >> (s.colBits & 63)))
+	t.Port = s.cols[index&s.colMask]
+}
+
+// Index returns the index of the target with this address and port, or false when the space has no such target. It is
+// the inverse of At and does not allocate.
+func (s *Space) Index(addr netip.Addr, port uint16) (uint64, bool) {
+	a, ok := host4(addr)
+	if !ok {
+		return 0, false
+	}
+	row, ok := s.row(a)
+	if !ok {
+		return 0, false
+	}
+	col, ok := s.ports.index(port)
+	if !ok {
+		return 0, false
+	}
+	return row<<(s.colBits&63) | uint64(col), true
+}
+
+// Contains reports whether addr is an address of the space. An IPv4 address in IPv6 form is not.
+func (s *Space) Contains(addr netip.Addr) bool {
+	a, ok := host4(addr)
+	if ok {
+		_, ok = s.row(a)
+	}
+	return ok
+}
+
+// AddrAt returns the address of a row, and panics if row is not in 0..Rows()-1. The first rows are those of the /18
+// networks that are allowed entirely, ascending, the others follow, ascending, as in C zmap.
+func (s *Space) AddrAt(row uint64) netip.Addr { return addr4(s.at(row)) }
+
+// Allowed returns how many addresses the allow and block lists allow. It differs from Addrs only after Intersect.
+func (s *Space) Allowed() uint64 { return s.allowed }
+
+// Denied returns how many IPv4 addresses the allow and block lists deny, so that Allowed and Denied add up to 2^32.
+func (s *Space) Denied() uint64 { return 1<<32 - s.allowed }
+
+// AllowEntries returns the entries of the allowlist in the order given, with the host bits that were typed, and with
+// the addresses of host names in the place of these. There are none when all of IPv4 was allowed.
+func (s *Space) AllowEntries() []netip.Prefix { return prefixesOf(s.allow) }
+
+// BlockEntries returns the entries of the blocklist as AllowEntries does. The last one is 0.0.0.0/32, which is always
+// blocked.
+func (s *Space) BlockEntries() []netip.Prefix { return prefixesOf(s.block) }
+
+// Ranges yields the first and the last address of each range of the space, ascending, as large as possible.
+func (s *Space) Ranges() iter.Seq2[netip.Addr, netip.Addr] {
+	return func(yield func(first, last netip.Addr) bool) {
+		for x := range s.spans {
+			if !yield(addr4(x.lo), addr4(x.hi)) {
+				return
+			}
+		}
+	}
+}
+
+// Prefixes yields the fewest networks that make up the space, ascending.
+func (s *Space) Prefixes() iter.Seq[netip.Prefix] {
+	return func(yield func(netip.Prefix) bool) {
+		for x := range s.spans {
+			for p := range x.prefixes {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Sample returns n different addresses at equal distances in the order of the rows, or all when there are no more than
+// n. They are always the same ones: good enough to look up a route with.
+func (s *Space) Sample(n int) []netip.Addr {
+	rows := s.Rows()
+	k := min(uint64(max(n, 0)), rows)
+	addrs := make([]netip.Addr, k)
+	for i := range addrs {
+		addrs[i] = s.AddrAt(uint64(i)*rows/k + rows/k/2)
+	}
+	return addrs
+}
+
+func prefixesOf(rules []rule) []netip.Prefix {
+	prefixes := make([]netip.Prefix, len(rules))
+	for i, r := range rules {
+		prefixes[i] = r.prefix()
+	}
+	return prefixes
+}
