@@ -1,0 +1,46 @@
+package record
+
+// A Record is one row: as many values as its schema has fields, all null after [Record.Reset]. It is owned by one
+// goroutine at a time.
+type Record struct {
+	Schema *Schema
+	Values []Value
+	arena  *arena
+}
+
+// arena is the memory that a row's bytes from the wire are copied to. Slices handed out stay valid when it grows, since
+// growing leaves the old memory alone.
+type arena struct{ buf []byte }
+
+// New returns an empty record of schema s.
+func New(s *Schema) *Record {
+	return &Record{Schema: s, Values: make([]Value, s.Len()), arena: &arena{}}
+}
+
+// Reset makes every value null and forgets the bytes copied so far, keeping the memory for the next row.
+func (r *Record) Reset() {
+	clear(r.Values)
+	r.arena.buf = r.arena.buf[:0]
+}
+
+// Section returns the record of the fields from lo on, hi not included, that shares r's values and memory. A probe module
+// writes its own fields through such a section, counted from 0. The section's Schema is nil.
+func (r *Record) Section(lo, hi int) Record {
+	return Record{Values: r.Values[lo:hi:hi], arena: r.arena}
+}
+
+// Copy returns a copy of b in the record's own memory, valid until Reset.
+func (r *Record) Copy(b []byte) []byte {
+	n := len(r.arena.buf)
+	r.arena.buf = append(r.arena.buf, b...)
+	return r.arena.buf[n:len(r.arena.buf):len(r.arena.buf)]
+}
+
+// SetBytes sets field i to a copy of b; nil or empty b is null.
+func (r *Record) SetBytes(i int, b []byte) {
+	if len(b) == 0 {
+		r.Values[i] = Value{}
+		return
+	}
+	r.Values[i] = Bytes(r.Copy(b))
+}

@@ -1,0 +1,101 @@
+// Package sink is where rows go: comma separated values and JSON lines, into files, pipes and anything else that is an
+// [io.Writer].
+//
+//	file, err := sink.Create("results.csv")
+//	...
+//	s := sink.NewCSV(file, sink.Options{Fields: "saddr,sport"})
+//	err = s.Open(schema)
+//	...
+//	err = s.Write(row) // for every row; s.Flush() now and then
+//	...
+//	err = errors.Join(s.Close(), file.Close())
+//
+// The formats are C ZMap's, byte for byte for what C ZMap writes right. Three things differ: csv quotes what a reader
+// could not tell apart otherwise (RFC 4180), json replaces bytes that are not UTF-8 by U+FFFD, and json writes numbers
+// above 2^63-1 as they are and not as negative ones.
+//
+// The package does not choose rows: that is filter's work. Sinks with servers or file structure behind them are in rooms
+// below this one.
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/zmap-go/zmap/record"
+)
+
+// A Sink takes rows from one goroutine. Rows may be held back in memory: see [Flusher]. An error of any method means that
+// rows are lost; the methods after it return the same error.
+type Sink interface {
+	// Open is called once, before all others, with the schema of the rows to come. It reports fields that do not exist
+	// or that the format cannot hold. A header is written at once.
+	Open(s *record.Schema) error
+	// Write takes one row of the schema. It must not keep r after it returns. It blocks while the reader is slow.
+	Write(r *record.Record) error
+	// Close writes what is held back. What the sink writes to stays open: it belongs to whoever made the sink.
+	Close() error
+}
+
+// A Flusher is a [Sink] that holds rows back. Whoever writes to it calls Flush at the latest 100 ms after a row, from the
+// same goroutine.
+type Flusher interface {
+	Flush() error
+}
+
+// ErrReaderGone is wrapped by the errors of sinks whose output nobody reads any more: the other end of a pipe is closed.
+// It ends a scan, but nothing is broken.
+var ErrReaderGone = errors.New("reader of the output is gone")
+
+// Options are what the user says about the output.
+type Options struct {
+	Fields   string         // names separated by commas or blanks, or "*", as [record.Schema.Select] takes them
+	NoHeader bool           // csv without its header row; json has none
+	Location *time.Location // zone that times are printed in; nil is local time
+}
+
+// A Format is one output module.
+type Format struct {
+	Name string
+	Doc  string // one line
+	New  func(io.Writer, Options) Sink
+}
+
+// Formats returns all output modules, sorted by name: --list-output-modules prints them in this order.
+func Formats() []Format {
+	return []Format{
+		{
+			Name: "csv",
+			Doc:  "comma separated values with a header row",
+			New:  func(w io.Writer, o Options) Sink { return NewCSV(w, o) },
+		},
+		{
+			Name: "json",
+			Doc:  "one JSON object a line, without null fields",
+			New:  func(w io.Writer, o Options) Sink { return NewJSON(w, o) },
+		},
+	}
+}
+
+// Lookup returns the output module with that name.
+func Lookup(name string) (Format, error) {
+	formats := Formats()
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		if f.Name == name {
+			return f, nil
+		}
+		names[i] = f.Name
+	}
+	return Format{}, fmt.Errorf("unknown output module %q: expected %s", name, strings.Join(names, " or "))
+}
+
+var (
+	_ Sink    = (*CSV)(nil)
+	_ Sink    = (*JSON)(nil)
+	_ Flusher = (*CSV)(nil)
+	_ Flusher = (*JSON)(nil)
+)
