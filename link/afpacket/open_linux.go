@@ -1,0 +1,181 @@
+package afpacket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+var _ link.Engine = Engine{}
+
+// Open opens the queues. A transmit queue's sockets never receive; no frame is sent to find out whether the link works,
+// for a packet socket reports what goes wrong at once: the interface must be up and connected, and each socket bound.
+func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err error) {
+	cfg, err = cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	dev, err := lookUp(cfg)
+	if err != nil {
+		return nil, err
+	}
+	l = &link.Link{Name: Engine{}.Name()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+			l = nil
+		}
+	}()
+	for i := range cfg.Senders + 1 {
+		tx, err := openTX(cfg, dev)
+		if err != nil {
+			return l, err
+		}
+		if i == cfg.Senders {
+			l.Control = tx
+		} else {
+			l.TX = append(l.TX, tx)
+		}
+	}
+	var group *fanout
+	if cfg.Receivers > 1 {
+		group = &fanout{}
+	}
+	for range cfg.Receivers {
+		rx, err := openRX(cfg, dev, group)
+		if err != nil {
+			return l, err
+		}
+		l.RX = append(l.RX, rx)
+	}
+	return l, nil
+}
+
+// A device is the interface that a link is on.
+type device struct {
+	name  string
+	index int
+}
+
+// lookUp finds the interface and checks that frames of the wanted kind can leave through it.
+func lookUp(cfg link.Config) (device, error) {
+	dev := device{name: cfg.Interface, index: cfg.Index}
+	if dev.name == "" && dev.index == 0 {
+		return dev, errors.New("look up interface: neither a name nor a number is given")
+	}
+	if dev.index == 0 {
+		i, err := net.InterfaceByName(dev.name)
+		if err != nil {
+			return dev, fmt.Errorf("look up interface %s: %w", dev.name, err)
+		}
+		dev.index = i.Index
+	}
+	if dev.name == "" {
+		i, err := net.InterfaceByIndex(dev.index)
+		if err != nil {
+			return dev, fmt.Errorf("look up interface number %d: %w", dev.index, err)
+		}
+		dev.name = i.Name
+	}
+	return dev, dev.check(cfg.Ether)
+}
+
+// check asks with the requests of man 7 netdevice, which any socket may make.
+func (d device) check(ether bool) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open socket: %w", err)
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(d.name)
+	if err != nil {
+		return fmt.Errorf("look up interface %s: %w", d.name, err)
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
+		return fmt.Errorf("look up flags of interface %s: %w", d.name, err)
+	}
+	flags := req.Uint16()
+	if flags&unix.IFF_UP == 0 {
+		return fmt.Errorf("interface %s is switched off (ip link set %s up): %w", d.name, d.name, link.ErrDown)
+	}
+	if flags&unix.IFF_RUNNING == 0 {
+		return fmt.Errorf("interface %s is not connected (no carrier: cable, peer or tunnel is missing): %w", d.name, link.ErrDown)
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req); err != nil {
+		return fmt.Errorf("look up hardware type of interface %s: %w", d.name, err)
+	}
+	switch kind := req.Uint16(); {
+	case (kind == unix.ARPHRD_ETHER || kind == unix.ARPHRD_LOOPBACK) == ether:
+		return nil
+	case ether:
+		return fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.name, kind)
+	}
+	return fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.name)
+}
+
+// socket opens a packet socket that receives nothing until it is bound to a protocol.
+func socket(ether bool) (int, error) {
+	kind := unix.SOCK_RAW
+	if !ether {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	switch {
+	case err == nil:
+		return fd, nil
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return -1, fmt.Errorf("open packet socket: %w: run as root (sudo), or allow it once with: sudo setcap cap_net_raw+ep %s",
+			err, executable())
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return -1, &link.UnsupportedError{Feature: "packet sockets (CONFIG_PACKET)"}
+	}
+	return -1, fmt.Errorf("open packet socket: %w", err)
+}
+
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// bind attaches a packet socket to the interface; with protocol 0 it receives nothing.
+func bind(fd int, dev device, protocol uint16) error {
+	err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: dev.index, Protocol: networkOrder(protocol)})
+	if err != nil {
+		return fmt.Errorf("bind to interface %s: %w", dev.name, downOr(err))
+	}
+	return nil
+}
+
+// networkOrder swaps a number for fields that the kernel wants in network order.
+func networkOrder(v uint16) uint16 {
+	var b [2]byte
+	b[0], b[1] = byte(v>>8), byte(v)
+	return nativeUint16(b)
+}
+
+// downOr returns link.ErrDown for the errors that say that the interface is down or gone, else err.
+func downOr(err error) error {
+	var errno unix.Errno
+	if errors.As(err, &errno) && isDown(errno) {
+		return fmt.Errorf("%w (%w)", link.ErrDown, errno)
+	}
+	return err
+}
+
+// isDown names the errors with which packet_snd, packet_do_bind and packet_notifier (net/packet/af_packet.c) say that the
+// interface is down or gone.
+func isDown(errno unix.Errno) bool {
+	return errno == unix.ENETDOWN || errno == unix.ENXIO || errno == unix.ENODEV
+}

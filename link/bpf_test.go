@@ -1,0 +1,187 @@
+package link
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/bpf"
+)
+
+// A machine runs one filter both ways.
+type machine struct {
+	f  *Filter
+	vm [2]*bpf.VM // without and with an Ethernet header
+}
+
+func newMachine(t testing.TB, f *Filter) *machine {
+	t.Helper()
+	m := &machine{f: f}
+	for i, ether := range []bool{false, true} {
+		raw, err := f.Assemble(ether)
+		if err != nil {
+			t.Fatalf("assemble %+v: %v", f, err)
+		}
+		program, ok := bpf.Disassemble(raw)
+		if !ok {
+			t.Fatalf("disassemble the program of %+v: unknown instructions", f)
+		}
+		if m.vm[i], err = bpf.NewVM(program); err != nil {
+			t.Fatalf("load the program of %+v: %v", f, err)
+		}
+	}
+	return m
+}
+
+// check compares the program with the twin on one frame and returns the verdict.
+func (m *machine) check(t testing.TB, frame []byte, ether bool) bool {
+	t.Helper()
+	i := 0
+	if ether {
+		i = 1
+	}
+	n, err := m.vm[i].Run(frame)
+	if err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	want := m.f.Match(frame, ether)
+	if (n > 0) != want {
+		t.Fatalf("program keeps %d bytes, twin says %v\nether %v\nframe %x\nfilter %+v", n, want, ether, frame, m.f)
+	}
+	if keep := m.f.Snap; want && keep > 0 && n != keep {
+		t.Fatalf("program keeps %d bytes, want the snap length %d", n, keep)
+	}
+	return want
+}
+
+func TestProgramAgreesWithTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	wanted, all := 0, 0
+	for range 400 {
+		f := randomFilter(r)
+		m := newMachine(t, f)
+		for range 300 {
+			ether := r.IntN(4) > 0
+			frame := randomFrame(r, f, ether)
+			all++
+			if m.check(t, frame, ether) {
+				wanted++
+			}
+		}
+	}
+	// Frames made to be wanted and frames made to be refused must both be there in numbers, or nothing was compared.
+	if wanted < all/10 || wanted > all*9/10 {
+		t.Errorf("%d of %d random frames wanted: the generator is lopsided", wanted, all)
+	}
+}
+
+func TestProgramAgreesAtEveryLength(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		f := randomFilter(r)
+		m := newMachine(t, f)
+		ether := r.IntN(2) == 0
+		frame := randomFrame(r, f, ether)
+		for n := range len(frame) {
+			m.check(t, frame[:n], ether)
+		}
+	}
+}
+
+func FuzzFilter(f *testing.F) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for i := range uint64(40) {
+		filter := randomFilter(rand.New(rand.NewPCG(i, 0)))
+		f.Add(i, true, randomFrame(r, filter, true))
+		f.Add(i, false, randomFrame(r, filter, false))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, ether bool, frame []byte) {
+		newMachine(t, randomFilter(rand.New(rand.NewPCG(seed, 0)))).check(t, frame, ether)
+	})
+}
+
+func TestLargestProgramsFit(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	ports := make([]PortRange, 64)
+	for i := range ports {
+		ports[i] = PortRange{uint16(1000 * i), uint16(1000*i + 500)}
+	}
+	for name, address := range map[string]func(i int) netip.Addr{
+		"IPv4 anywhere":      func(int) netip.Addr { return addr4(r.Uint32()) },
+		"IPv4 in a row":      func(i int) netip.Addr { return addr4(0x0a000000 + uint32(i)) },
+		"IPv6 anywhere":      func(int) netip.Addr { return addr6(r.Uint64(), r.Uint64()) },
+		"IPv6 of one prefix": func(int) netip.Addr { return addr6(0x20010db8_00000000, r.Uint64()) },
+		"both": func(i int) netip.Addr {
+			if i%2 == 0 {
+				return addr4(r.Uint32())
+			}
+			return addr6(r.Uint64(), r.Uint64())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &Filter{Ports: ports, TCP: TCPAnswers, UDP: true, Echo: true, Errors: true}
+			for i := range 256 {
+				f.Local = append(f.Local, address(i))
+			}
+			raw, err := f.Assemble(true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d instructions", len(raw))
+			m := newMachine(t, f)
+			for range 300 {
+				m.check(t, randomFrame(r, f, true), true)
+			}
+			for _, a := range f.Local {
+				f1 := frameSpec{dst: a, src: a, proto: protoUDP, port: 1000}
+				if !m.check(t, f1.bytes(true), true) {
+					t.Fatalf("a datagram to %v, one of the addresses, is not wanted", a)
+				}
+			}
+		})
+	}
+}
+
+func TestTooLargeAProgramIsAnError(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	f := &Filter{TCP: TCPAll}
+	for range 2000 {
+		f.Local = append(f.Local, addr6(r.Uint64(), r.Uint64()))
+	}
+	if _, err := f.Assemble(true); err == nil || !strings.Contains(err.Error(), "fewer") {
+		t.Errorf("2000 scattered IPv6 addresses: got error %v, want one that says what to do", err)
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"[]", "[]"},
+		{"[{1 1} {2 2} {3 3}]", "[{1 3}]"},
+		{"[{5 9} {1 3}]", "[{1 3} {5 9}]"},
+		{"[{1 9} {2 3} {4 12}]", "[{1 12}]"},
+		{"[{0 4294967295} {7 7}]", "[{0 4294967295}]"},
+	} {
+		var in []span
+		for part := range strings.SplitSeq(strings.Trim(c.in, "[]{}"), "} {") {
+			var s span
+			if _, err := fmt.Sscan(part, &s.lo, &s.hi); err == nil {
+				in = append(in, s)
+			}
+		}
+		if got := fmt.Sprint(merge(in)); got != c.want {
+			t.Errorf("merge(%s) = %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// addr4 and addr6 make addresses of numbers.
+func addr4(v uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, v)))
+}
+
+func addr6(hi, lo uint64) netip.Addr {
+	return netip.AddrFrom16([16]byte(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, hi), lo)))
+}

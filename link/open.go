@@ -1,0 +1,171 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// QdiscMode says whether frames pass through the queueing discipline of the interface.
+type QdiscMode uint8
+
+// The choices. Without the bypass, traffic control (shaping, filters on egress) applies to the frames.
+const (
+	QdiscBypass QdiscMode = iota // straight to the driver
+	QdiscUse                     // through the queueing discipline
+)
+
+// Defaults that a zero field of [Config] stands for.
+const (
+	DefaultBatch     = 64       // frames
+	DefaultRingBytes = 16 << 20 // bytes
+)
+
+// DefaultRetries is what C ZMap does; a zero Config.Retries means none.
+const DefaultRetries = 10
+
+// Config says what link is wanted.
+type Config struct {
+	Interface   string    // name of the interface
+	Index       int       // its number; 0 means look up the name
+	Senders     int       // transmit queues; 0 means 1
+	Receivers   int       // receive queues, which share the frames by flow; 0 means 1
+	Filter      Filter    // frames to receive
+	Ether       bool      // frames start with an Ethernet header; else with an IP header (tun, VPN)
+	Qdisc       QdiscMode // zero means to bypass it
+	Batch       int       // frames handed to the kernel at once; 0 means DefaultBatch
+	Retries     int       // attempts beyond the first for frames that are refused
+	RingBytes   int       // memory of each receive queue, rounded up to what the engine needs; 0 means DefaultRingBytes
+	Promiscuous bool      // receive frames for other hardware addresses, too
+}
+
+// WithDefaults returns c with the defaults in place of zero fields, or an error that names the field that makes no sense.
+func (c Config) WithDefaults() (Config, error) {
+	for _, f := range []struct {
+		name  string
+		value *int
+		zero  int
+		most  int
+	}{
+		{"senders", &c.Senders, 1, 1 << 10},
+		{"receivers", &c.Receivers, 1, 256}, // PACKET_FANOUT_MAX of older kernels
+		{"batch", &c.Batch, DefaultBatch, 1 << 16},
+		{"retries", &c.Retries, 0, 1 << 30},
+		{"ring bytes", &c.RingBytes, DefaultRingBytes, 1 << 30},
+	} {
+		if *f.value == 0 {
+			*f.value = f.zero
+		}
+		if *f.value < 0 || *f.value > f.most {
+			return c, fmt.Errorf("link: %s is %d, want 0 to %d", f.name, *f.value, f.most)
+		}
+	}
+	return c, c.Filter.Validate()
+}
+
+// A Link is open queues on one interface. What is in it is owned as the types say; Close closes all of it.
+type Link struct {
+	Name    string // name of the engine
+	Why     string // one line: what was chosen, and why not what comes before it
+	TX      []TX   // Config.Senders queues for probes
+	RX      []RX   // Config.Receivers queues
+	Control TX     // for the few frames that must not wait behind probes (ARP, RST, data of one exchange)
+}
+
+// Close closes every queue, the receiving ones last so that none misses an answer to the last frames of another.
+func (l *Link) Close() error {
+	var errs []error
+	for _, tx := range l.TX {
+		errs = append(errs, tx.Close())
+	}
+	if l.Control != nil {
+		errs = append(errs, l.Control.Close())
+	}
+	for _, rx := range l.RX {
+		errs = append(errs, rx.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// An Engine is one way to move frames. Engines are values that hold nothing open.
+type Engine interface {
+	// Name is what a user calls it: a lowercase word.
+	Name() string
+	// Open opens a link as cfg says, or returns an error that says in one line what is missing: [UnsupportedError] if it is
+	// the kernel, an error that wraps [ErrDown] if it is the interface. It releases all that it took before it fails.
+	Open(ctx context.Context, cfg Config) (*Link, error)
+}
+
+// Auto is what a user writes for: the first engine that works.
+const Auto = "auto"
+
+// Open opens a link with the first of the engines that works, or with the one named force unless that is empty or [Auto].
+// A link that is down, and the end of ctx, are the end of the search: another engine would not help.
+func Open(ctx context.Context, cfg Config, force string, engines ...Engine) (*Link, error) {
+	if force != "" && force != Auto {
+		i := slices.IndexFunc(engines, func(e Engine) bool { return e.Name() == force })
+		if i < 0 {
+			return nil, fmt.Errorf("no link engine is called %q: want %s or %s", force, Auto, strings.Join(names(engines), ", "))
+		}
+		engines = engines[i : i+1]
+	}
+	var passed []string
+	var errs []error
+	for _, e := range engines {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, err)
+		}
+		l, err := e.Open(ctx, cfg)
+		if err == nil {
+			l.Name, l.Why = e.Name(), why(e.Name(), force, passed)
+			return l, nil
+		}
+		err = fmt.Errorf("%s: %w", e.Name(), err)
+		if errors.Is(err, ErrDown) {
+			return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, err)
+		}
+		errs = append(errs, err)
+		passed = append(passed, err.Error())
+	}
+	if len(errs) == 0 {
+		return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, &UnsupportedError{Feature: "link engine"})
+	}
+	return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, errors.Join(errs...))
+}
+
+func names(engines []Engine) []string {
+	var out []string
+	for _, e := range engines {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+// why writes the line for [Link.Why].
+func why(chosen, force string, passed []string) string {
+	switch {
+	case force != "" && force != Auto:
+		return chosen + ": as asked"
+	case len(passed) == 0:
+		return chosen + ": the first choice"
+	}
+	return strings.ReplaceAll(chosen+", because not "+strings.Join(passed, "; "), "\n", " ")
+}
+
+// An UnsupportedError says that the system lacks what an engine needs. It is an [errors.ErrUnsupported].
+type UnsupportedError struct {
+	Feature   string // a noun phrase: "packet sockets"
+	MinKernel string // the Linux version that brought it, "5.18"; empty if the version is not what matters
+}
+
+func (e *UnsupportedError) Error() string {
+	if e.MinKernel == "" {
+		return "this system has no " + e.Feature
+	}
+	return "this kernel lacks " + e.Feature + ", which Linux " + e.MinKernel + " brought"
+}
+
+// Is makes the error an [errors.ErrUnsupported].
+func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
