@@ -1,0 +1,64 @@
+package netdev
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// refusal words the error for a target without a route.
+func (f *finder) refusal(named *device, a answer) error {
+	switch {
+	case errors.Is(a.err, errNoRoute) && named != nil:
+		return fmt.Errorf("%w to %s by interface %s: add one, give the gateway's MAC address with -G, or choose another interface with -i",
+			a.err, a.target, named.name)
+	case errors.Is(a.err, errNoRoute):
+		return fmt.Errorf("%w to %s: add one, or give the interface with -i and the gateway's MAC address with -G (interfaces: %s)",
+			a.err, a.target, f.inventory())
+	case errors.Is(a.err, errUnreachable), errors.Is(a.err, errProhibited), errors.Is(a.err, errBlackhole):
+		return fmt.Errorf("%w covers target %s: exclude it (-b), change the route, or give the interface with -i and the gateway's MAC address with -G",
+			a.err, a.target)
+	default:
+		return fmt.Errorf("ask for the route to %s: %w", a.target, a.err)
+	}
+}
+
+// inventory lists the interfaces with what is wrong with each, for error messages.
+func (f *finder) inventory() string {
+	var parts []string
+	for i := range f.devices {
+		d := &f.devices[i]
+		note := ""
+		switch {
+		case !d.up:
+			note = " (down)"
+		case !d.carrier:
+			note = " (no carrier)"
+		case !f.primary(d.index).IsValid():
+			note = " (no IPv4 address)"
+		}
+		parts = append(parts, d.name+note)
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// byIndex returns the interface with that number, nil if it is gone.
+func (f *finder) byIndex(index int) *device {
+	for i := range f.devices {
+		if f.devices[i].index == index {
+			return &f.devices[i]
+		}
+	}
+	return nil
+}
+
+// nameOf returns an interface's name for messages.
+func (f *finder) nameOf(index int) string {
+	if d := f.byIndex(index); d != nil {
+		return d.name
+	}
+	return fmt.Sprintf("interface number %d", index)
+}

@@ -1,0 +1,191 @@
+package netdev
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// The stages of find, in order: which interface was named, what the routes say about each target, which interface and
+// gateway most of them take (the way), from which address, to which hardware address.
+
+// A finder is one run of find.
+type finder struct {
+	k       kernel
+	q       *Query
+	devices []device
+	addrs   []address
+}
+
+// A way is what the routes say, put together.
+type way struct {
+	dev      device
+	gateway  netip.Addr // next hop of the targets that need one; invalid if none does
+	source   netip.Addr // what the kernel would send from; invalid if no route was found
+	pinned   bool       // see hop
+	self     bool       // all targets are addresses of this host
+	tables   []int      // routing tables that were used
+	warnings []string
+}
+
+// An answer is what the kernel says about one target.
+type answer struct {
+	target netip.Addr
+	hop    hop
+	err    error
+}
+
+// find is Find with the kernel as an argument.
+func find(ctx context.Context, k kernel, q Query) (*Path, error) {
+	f := finder{k: k, q: &q}
+	w, err := f.way()
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return blankPath(&q), nil
+	}
+	p := &Path{
+		Interface: w.dev.name, Index: w.dev.index, MTU: w.dev.mtu, Ether: w.dev.ether(),
+		Gateway: w.gateway, Warnings: w.warnings,
+	}
+	if err := f.sources(w, p); err != nil {
+		return nil, err
+	}
+	if p.Ether {
+		p.SourceMAC = w.dev.mac
+		if q.SourceMAC != nil {
+			p.SourceMAC = *q.SourceMAC
+		}
+	}
+	if err := f.hop(ctx, w, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// lenient reports whether what is not known may stay so.
+func (f *finder) lenient() bool { return f.q.Mode == DryRun }
+
+// way asks the routes. It returns nil in a dry run that finds no interface.
+func (f *finder) way() (*way, error) {
+	var err error
+	if f.devices, err = f.k.devices(); err == nil {
+		f.addrs, err = f.k.addresses()
+	}
+	if err != nil {
+		if f.lenient() {
+			return nil, nil
+		}
+		return nil, err
+	}
+	named, err := f.named()
+	if err != nil {
+		return nil, err
+	}
+	if named != nil {
+		if err := f.usable(named); err != nil {
+			return nil, err
+		}
+	}
+	w, err := f.choose(named, f.ask(named))
+	if err != nil && !f.lenient() {
+		return nil, err
+	}
+	if w == nil && named != nil {
+		return &way{dev: *named}, nil
+	}
+	if w == nil || named != nil {
+		return w, nil
+	}
+	return w, f.usable(&w.dev)
+}
+
+// named returns the interface that the user named, nil if none.
+func (f *finder) named() (*device, error) {
+	if f.q.Interface == "" {
+		return nil, nil
+	}
+	for i := range f.devices {
+		d := &f.devices[i]
+		if d.name == f.q.Interface || slices.Contains(d.altNames, f.q.Interface) {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("interface %s (-i) does not exist: there are %s", f.q.Interface, f.inventory())
+}
+
+// usable says why a scan cannot use the interface.
+func (f *finder) usable(d *device) error {
+	switch {
+	case f.lenient():
+		return nil
+	case !d.up:
+		return fmt.Errorf("interface %s is down: switch it on (ip link set %s up) or choose another with -i", d.name, d.name)
+	case !d.carrier:
+		return fmt.Errorf("interface %s has no carrier: plug in its cable or start its other end, or choose another interface with -i", d.name)
+	case d.kind == otherLink:
+		return fmt.Errorf("interface %s has link type %s: choose with -i one that carries Ethernet frames or bare IP packets", d.name, d.typeName)
+	}
+	return nil
+}
+
+// ask asks for the route to every target that has a say.
+func (f *finder) ask(named *device) []answer {
+	targets := ordinary(f.q.Targets)
+	src := f.ownSource()
+	answers := make([]answer, 0, len(targets))
+	for _, t := range targets {
+		a := answer{target: t}
+		if named == nil {
+			a.hop, a.err = f.k.lookup(t, src, 0)
+		} else {
+			a.hop, a.err = f.askBy(named, t, src)
+		}
+		answers = append(answers, a)
+	}
+	return answers
+}
+
+// askBy asks for the route to one target by the named interface.
+func (f *finder) askBy(named *device, target, src netip.Addr) (hop, error) {
+	own := f.ownerOf(target) != 0
+	if named.kind != loopLink && !own {
+		return f.k.lookup(target, src, named.index)
+	}
+	// The way to the host's own addresses is not in any table as "by lo": it is what the kernel makes of them, unless
+	// asked about an interface.
+	h, err := f.k.lookup(target, src, 0)
+	if err == nil && h.index != named.index && !own {
+		err = errNoRoute
+	}
+	return h, err
+}
+
+// ownSource is the first source address of the user's that is the host's: routes may depend on it (ip-rule(8)). The
+// kernel refuses a query with any other.
+func (f *finder) ownSource() netip.Addr {
+	for _, s := range f.q.Sources {
+		if f.ownerOf(s) != 0 {
+			return s
+		}
+	}
+	return netip.Addr{}
+}
+
+// ordinary returns the targets that say something about routes: without reserved ones, unless there are no others.
+func ordinary(targets []netip.Addr) []netip.Addr {
+	kept := make([]netip.Addr, 0, len(targets))
+	for _, t := range targets {
+		b := t.As4()
+		reserved := b[0] == 0 || b[0] == 127 || t.IsMulticast() || b == [4]byte{255, 255, 255, 255}
+		if !reserved {
+			kept = append(kept, t)
+		}
+	}
+	if len(kept) == 0 {
+		return targets
+	}
+	return kept
+}
