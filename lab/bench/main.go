@@ -1,0 +1,75 @@
+// Command bench compares scanners in a lab: it builds a test Internet in network namespaces, lets each scanner loose on
+// it as a whole process, confined to the same cores, one after the other in turn, and prints medians and ratios.
+//
+//	go run ./lab/bench send  -zmap bin/zmap          frames per second that reach the Internet's end
+//	go run ./lab/bench loss  -zmap bin/zmap          answers lost at 100,000 probes a second for a minute
+//
+// Rates are counted by the receiving interface, so nobody's word is taken for what left. Peers that are not installed
+// are named and left out.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/zmap-go/zmap/lab"
+)
+
+// options are the command line.
+type options struct {
+	zmap  string
+	cores string
+	runs  int
+	count int
+	rate  int
+	time  time.Duration
+}
+
+func main() {
+	inside, status, err := lab.Enter()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	case !inside:
+		os.Exit(status)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run parses the command line and runs one benchmark.
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("name a benchmark: send or loss")
+	}
+	var o options
+	fs := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
+	fs.StringVar(&o.zmap, "zmap", "bin/zmap", "this project's `program`")
+	fs.StringVar(&o.cores, "cores", "0", "`list` of the cores that all programs are confined to")
+	fs.IntVar(&o.runs, "runs", 7, "runs of each program")
+	fs.IntVar(&o.count, "count", 2_000_000, "targets of each run")
+	fs.IntVar(&o.rate, "rate", 100_000, "probes a second (loss)")
+	fs.DurationVar(&o.time, "time", time.Minute, "how long to send (loss)")
+	if err := fs.Parse(args[1:]); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "send":
+		return send(ctx, &o)
+	case "loss":
+		return loss(ctx, &o)
+	default:
+		return fmt.Errorf("no benchmark is called %q: name send or loss", args[0])
+	}
+}

@@ -1,0 +1,65 @@
+//go:build !linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+)
+
+// errNotHere is what everything returns where there are no network namespaces.
+var errNotHere = fmt.Errorf("lab: a test Internet needs the network namespaces of Linux: %w", errors.ErrUnsupported)
+
+// Main prints that the tests need Linux and exits with status 1.
+func Main(Suite) {
+	fmt.Fprintln(os.Stderr, errNotHere)
+	os.Exit(1)
+}
+
+// Enter returns an error.
+func Enter() (inside bool, status int, err error) { return false, 1, errNotHere }
+
+// A Net is a running test Internet. There is none here.
+type Net struct{ truth *Truth }
+
+// New returns an error.
+func New(context.Context, World) (*Net, error) { return nil, errNotHere }
+
+// Truth returns nil.
+func (n *Net) Truth() *Truth { return n.truth }
+
+// Link returns the zero Link.
+func (n *Net) Link() Link { return Link{} }
+
+// LinkDown returns an error.
+func (n *Net) LinkDown() error { return errNotHere }
+
+// LinkUp returns an error.
+func (n *Net) LinkUp() error { return errNotHere }
+
+// Stats returns an error.
+func (n *Net) Stats(context.Context) (Stats, error) { return Stats{}, errNotHere }
+
+// Forge returns an error.
+func (n *Net) Forge(context.Context, Flood) (Flooded, error) { return Flooded{}, errNotHere }
+
+// Listen returns an error.
+func (n *Net) Listen(context.Context, string) (net.Listener, error) { return nil, errNotHere }
+
+// ListenPacket returns an error.
+func (n *Net) ListenPacket(context.Context, string) (net.PacketConn, error) { return nil, errNotHere }
+
+// A Capture is a running record of arriving frames. There is none here.
+type Capture struct{}
+
+// Capture returns an error.
+func (n *Net) Capture(context.Context, CaptureSpec) (*Capture, error) { return nil, errNotHere }
+
+// Stop returns an error.
+func (c *Capture) Stop(context.Context) (Captured, error) { return Captured{}, errNotHere }
+
+// Close does nothing.
+func (n *Net) Close() error { return nil }
