@@ -1,0 +1,145 @@
+package zmap
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/zmap-go/zmap"
+
+// A room is a package, or a tree of them, with what it may import of this module and from elsewhere, and why.
+type room struct {
+	path   string   // below the module; a trailing /... means the whole tree
+	ours   []string // rooms it may import; "*" means any
+	others []string // third-party modules, and of the standard library syscall and unsafe
+	why    string
+}
+
+// rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
+func rooms() []room {
+	stages := []string{
+		"dedup", "filter", "link", "link/afpacket", "packet", "permute", "probe", "record", "sink", "target", "validate",
+		"internal/netdev",
+	}
+	return []room{
+		{"permute", nil, nil, "level 0: order is arithmetic"},
+		{"packet", nil, nil, "level 0: bytes and headers"},
+		{"validate", nil, nil, "level 0: tags"},
+		{"record", nil, nil, "level 0: rows"},
+		{"dedup", nil, nil, "level 0: sets of indexes"},
+		{"target", nil, nil, "level 0: what to ask"},
+		{"lab", nil, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall", "unsafe"}, "every package's tests may use it, so it imports nothing of ours; netlink and namespaces are what it is made of"},
+		{"lab/bench", []string{"lab"}, []string{"syscall"}, "runs scanners as whole processes in a lab; syscall for signals"},
+		{"filter", []string{"record"}, nil, "level 1: conditions on rows"},
+		{"sink", []string{"record"}, []string{"syscall"}, "level 1: rows to bytes; syscall for EPIPE"},
+		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
+		{"link/afpacket", []string{"link"}, []string{"golang.org/x/sys", "golang.org/x/net/bpf", "syscall", "unsafe"}, "packet sockets and their mapped rings"},
+		{"link/linktest", []string{"link"}, nil, "a network in memory"},
+		{"internal/netdev", []string{"link", "packet"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall"}, "routes and neighbours come over netlink, ARP over a packet socket"},
+		{"probe", []string{"link", "packet", "record", "target", "validate"}, nil, "level 2: what to send, what comes back"},
+		{"internal/engine", stages, []string{"golang.org/x/sys"}, "level 4: runs the stages; x/sys to pin threads and for clock_nanosleep"},
+		{"", append([]string{"internal/engine"}, stages...), nil, "level 5: the front door"},
+		{"internal/monitor", []string{""}, nil, "level 6: lines and files about a scan"},
+		{"internal/cli", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "syscall"}, "the command line sees everything; syscall for signals"},
+		{"cmd/...", []string{"internal/cli"}, nil, "main is a dozen lines"},
+		{"examples/...", []string{"", "link", "packet", "probe", "record", "sink", "target", "validate"}, nil, "what a program outside this repository can import"},
+	}
+}
+
+// A listed package is what go list says of it.
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		r, ok := find(name)
+		if !ok {
+			t.Errorf("package %s is in no row of the table: add one, with its reason", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if !allowed(r, imp) {
+				t.Errorf("%s imports %s, which its room may not (%s)", p.ImportPath, imp, r.why)
+			}
+		}
+	}
+}
+
+func TestArrowsCheckerSeesForbiddenImports(t *testing.T) {
+	permute, _ := find("permute")
+	cli, _ := find("internal/cli")
+	for _, c := range []struct {
+		room   room
+		imp    string
+		expect bool
+	}{
+		{permute, "math/bits", true},
+		{permute, module + "/target", false},
+		{permute, "golang.org/x/sys/unix", false},
+		{permute, "unsafe", false},
+		{cli, module + "/lab", true},
+		{cli, "github.com/vishvananda/netlink", false},
+	} {
+		if got := allowed(c.room, c.imp); got != c.expect {
+			t.Errorf("allowed(%s, %s) = %v, want %v", c.room.path, c.imp, got, c.expect)
+		}
+	}
+}
+
+// find returns the room of a package, named below the module.
+func find(name string) (room, bool) {
+	for _, r := range rooms() {
+		tree, isTree := strings.CutSuffix(r.path, "/...")
+		if r.path == name || isTree && (name == tree || strings.HasPrefix(name, tree+"/")) {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+// allowed says whether packages in r may import imp.
+func allowed(r room, imp string) bool {
+	if below, ours := strings.CutPrefix(imp, module); ours {
+		below = strings.TrimPrefix(below, "/")
+		return slices.Contains(r.ours, "*") || slices.Contains(r.ours, below)
+	}
+	first, _, _ := strings.Cut(imp, "/")
+	if !strings.Contains(first, ".") && imp != "syscall" && imp != "unsafe" {
+		return true // the rest of the standard library
+	}
+	return slices.ContainsFunc(r.others, func(o string) bool { return imp == o || strings.HasPrefix(imp, o+"/") })
+}
+
+// list returns the packages of the module as they are built for Linux, tests left out.
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Env = append(cmd.Environ(), "GOOS=linux", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list names %d packages: too few to be the module", len(all))
+	}
+	return all
+}

@@ -1,0 +1,133 @@
+package zmap
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// The defaults that a zero [Config] stands for: those of C ZMap.
+const (
+	DefaultRate     = 10_000 // probes per second
+	DefaultBatch    = 64     // frames handed to the kernel at once
+	DefaultRetries  = 10     // attempts beyond the first to send a frame
+	DefaultCooldown = 8 * time.Second
+	DefaultTTL      = 64
+	DefaultGrace    = time.Second
+)
+
+// Config is one scan. Only Sink has no default, and Ports for probes that have ports.
+type Config struct {
+	// Networks, Allowlist and Blocklist say what to ask: the networks and those in the file Allowlist, or everything if
+	// there are neither, without those in the file Blocklist. 0.0.0.0 is never asked. AddressList is a file of single
+	// addresses; only those of them that the lists allow are asked.
+	Networks         []string
+	Allowlist        string
+	Blocklist        string
+	AddressList      string
+	IgnoreListErrors bool
+	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
+	Ports string
+
+	Probe       probe.Probe    // nil means tcp_synscan
+	Tries       int            // probes per target; 0 means 1
+	TTL         uint8          // 0 means DefaultTTL
+	SourcePorts validate.Ports // zero means 32768-61000
+	CheckPort   engine.Choice  // whether answers must come from the port asked; zero means what the probe says
+
+	Seed   *uint64 // order of the targets; nil means a random one
+	Shard  uint32  // this machine's share, counted from 0
+	Shards uint32  // number of shares; 0 means 1. More than one needs a Seed
+
+	Rate      float64 // probes per second; 0 means DefaultRate, [Unlimited] as fast as the link goes
+	Bandwidth uint64  // bits per second on the wire; excludes Rate
+	Batch     int     // 0 means DefaultBatch
+	Retries   int     // 0 means DefaultRetries, negative none
+	Senders   int     // sending threads; 0 means as many as the machine can use
+	Cores     []int   // processors to use; empty means all
+
+	MaxTargets      TargetLimit
+	MaxResults      uint64        // rows; 0 means no limit
+	MaxRuntime      time.Duration // time for sending; 0 means no limit
+	Cooldown        time.Duration // listening after the last probe; 0 means DefaultCooldown, negative none
+	MinHitRate      float64       // percent of targets; 0 means no limit
+	MaxSendFailures *uint64       // nil means no limit
+
+	Interface  string       // "" means the one that the route to the targets leads through
+	Sources    []netip.Addr // nil means the interface's address
+	SourceMAC  *packet.MAC
+	GatewayMAC *packet.MAC
+	Link       string         // link engine by name; "" or "auto" means the best there is
+	Qdisc      link.QdiscMode // zero means that frames pass by the kernel's traffic control
+
+	// DryRun, if set, gets the frames instead of the network.
+	DryRun *DryRun
+
+	Sink        sink.Sink
+	Filter      string       // output filter; "" lets every row pass
+	DefaultMode bool         // only first successful answers, as C ZMap without -O, -f and --output-filter
+	Dedup       dedup.Method // zero means full for one port, window for more
+	DedupWindow int          // 0 means [dedup.DefaultWindow]
+
+	Hooks Hooks
+	Log   *slog.Logger // nil means no log
+}
+
+// Unlimited is the rate of a scan that goes as fast as the link takes it.
+var Unlimited = math.Inf(1)
+
+// Hooks are called while a scan runs, from a goroutine that does nothing else. Nil means not wanted.
+type Hooks struct {
+	Start    func(*Plan)    // everything is resolved and open; the first probe follows
+	Progress func(Progress) // about every second, and once at the end
+}
+
+// Progress, Counts, Stop and Choice are the engine's own words for a running scan.
+type (
+	Progress = engine.Progress
+	Counts   = engine.Counts
+	Stop     = engine.Stop
+	Choice   = engine.Choice
+)
+
+// A DryRun shows frames instead of sending them.
+type DryRun struct {
+	W    io.Writer
+	Fast bool // six bytes per probe, address and port, instead of text
+}
+
+// A TargetLimit is a number of targets or a share of all targets that there could be (2^32 addresses times the ports).
+// The zero value is no limit.
+type TargetLimit struct {
+	N       uint64
+	Percent float64
+}
+
+// A ConfigError says which setting is wrong and why. Field is the name of a [Config] field.
+type ConfigError struct {
+	Field string
+	Value string
+	Err   error
+}
+
+// Error names the field, the value and what is wrong.
+func (e *ConfigError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("%s: %v", e.Field, e.Err)
+	}
+	return fmt.Sprintf("%s %q: %v", e.Field, e.Value, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *ConfigError) Unwrap() error { return e.Err }

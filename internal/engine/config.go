@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/filter"
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/permute"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// Config is everything a scan needs, resolved and open. The caller keeps ownership of Link and Sink and closes both after
+// Run.
+type Config struct {
+	Space   *target.Space
+	Walks   []*permute.Walk // one for every queue in Link.TX; together the shard to scan
+	Total   uint64          // targets in those walks, about: what progress is measured by
+	Probe   probe.Probe
+	Route   probe.Route
+	Hop     func(netip.Addr) uint16 // next hop of a target, as a position in Route.Hops; nil means 0 for all
+	Sources []netip.Addr            // our addresses, at least one
+	Key     validate.Key
+	Tries   int     // probes per target
+	Batch   int     // probes per Submit, at most
+	Rate    float64 // probes per second of all senders together; 0 means as fast as the link goes
+	Link    *link.Link
+	Seen    dedup.Seen
+	Filter  *filter.Program // nil lets every row pass
+	Sink    sink.Sink
+	Limits  Limits
+	Clock   Clock
+
+	// DefaultMode drops rows that are no success or a repeat before they reach the filter.
+	DefaultMode bool
+	// CheckPort overrides whether answers must come from a port that was asked.
+	CheckPort Choice
+	// Cores are the processors to pin threads to, in order: receivers, then senders. Empty means no pinning.
+	Cores []int
+	// OnTick is called about every second with the progress so far, from a goroutine of its own. It may be nil.
+	OnTick func(Progress)
+}
+
+// A Choice is yes, no, or what the probe module says.
+type Choice uint8
+
+// The choices.
+const (
+	ByModule Choice = iota
+	Yes
+	No
+)
+
+// Limits end a scan before its walk does. Zero values are no limits.
+type Limits struct {
+	MaxTargets      uint64        // targets asked by this shard
+	MaxResults      uint64        // rows written
+	MaxRuntime      time.Duration // time for sending; the cooldown comes after it
+	Cooldown        time.Duration // how long to listen after the last probe
+	Grace           time.Duration // how long to listen after the caller's context ended, at most Cooldown
+	MinHitRate      float64       // successful first answers per target, in percent
+	MaxSendFailures int64         // frames refused; negative means no limit
+}
+
+// check finds mistakes of the calling program.
+func (c *Config) check() error {
+	switch {
+	case c.Space == nil || c.Probe == nil || c.Link == nil || c.Sink == nil || c.Seen == nil || c.Clock == nil:
+		return errors.New("engine: Space, Probe, Link, Sink, Seen and Clock must be set")
+	case len(c.Sources) == 0 || len(c.Route.Hops) == 0 && c.Route.Ether:
+		return errors.New("engine: Sources and Route.Hops must not be empty")
+	case len(c.Walks) != len(c.Link.TX):
+		return errors.New("engine: there must be as many walks as transmit queues")
+	case c.Tries < 1 || c.Batch < 1:
+		return errors.New("engine: Tries and Batch must be 1 or more")
+	default:
+		return nil
+	}
+}

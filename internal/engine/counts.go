@@ -1,0 +1,84 @@
+package engine
+
+import "sync/atomic"
+
+// Counts are a scan's numbers at one moment.
+type Counts struct {
+	Targets uint64 // targets asked, or about to be: their frames are made
+	Probes  uint64 // frames made
+	Queued  uint64 // frames handed to the link
+	Sent    uint64 // frames that left
+	Refused uint64 // frames that the kernel or the driver would not take
+
+	Received uint64 // frames that passed the capture filter
+	Lost     uint64 // frames that the kernel had for us and could not hand over
+	Frames   uint64 // frames looked at
+	Passed   uint64 // answers whose tag and target were right
+	Failed   uint64 // frames that were no answer to us
+
+	SuccessTotal, SuccessUnique   uint64 // successful answers, all and first ones
+	CooldownTotal, CooldownUnique uint64 // those of them that came after sending had ended
+	AppTotal, AppUnique           uint64 // those of them that a module with app_success calls that
+	FailureTotal                  uint64 // validated answers that are no success
+	Fragments                     uint64 // frames that were a part of a fragmented packet
+
+	Rows    uint64 // rows written
+	Senders int    // senders at work
+}
+
+// sendCounts are one sender's counters. The sender writes them once per batch; anyone reads.
+type sendCounts struct {
+	targets atomic.Uint64
+	probes  atomic.Uint64
+	_       [112]byte // a cache line of its own, and its neighbour, which some processors fetch along
+}
+
+// recvCounts are one receiver's counters. The receiver writes them; anyone reads.
+type recvCounts struct {
+	frames, passed, failed, fragments atomic.Uint64
+	success, unique                   atomic.Uint64
+	cooldown, cooldownUnique          atomic.Uint64
+	app, appUnique                    atomic.Uint64
+	failure                           atomic.Uint64
+	_                                 [40]byte
+}
+
+// addTo adds the receiver's counters to c.
+func (r *recvCounts) addTo(c *Counts) {
+	c.Frames += r.frames.Load()
+	c.Passed += r.passed.Load()
+	c.Failed += r.failed.Load()
+	c.Fragments += r.fragments.Load()
+	c.SuccessTotal += r.success.Load()
+	c.SuccessUnique += r.unique.Load()
+	c.CooldownTotal += r.cooldown.Load()
+	c.CooldownUnique += r.cooldownUnique.Load()
+	c.AppTotal += r.app.Load()
+	c.AppUnique += r.appUnique.Load()
+	c.FailureTotal += r.failure.Load()
+}
+
+// Counts returns the numbers at this moment. It may be called from any goroutine, during and after Run.
+func (s *Scan) Counts() Counts {
+	var c Counts
+	for i := range s.sendCounts {
+		c.Targets += s.sendCounts[i].targets.Load()
+		c.Probes += s.sendCounts[i].probes.Load()
+	}
+	for _, tx := range s.cfg.Link.TX {
+		st := tx.Stats()
+		c.Queued += st.Queued
+		c.Sent += st.Sent
+		c.Refused += st.Refused
+	}
+	for i := range s.recvCounts {
+		s.recvCounts[i].addTo(&c)
+	}
+	for _, rx := range s.cfg.Link.RX {
+		c.Received += rx.Received()
+		c.Lost += rx.Lost()
+	}
+	c.Rows = s.rows.Load()
+	c.Senders = int(s.senders.Load())
+	return c
+}

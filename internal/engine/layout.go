@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+)
+
+// ipFields come first in every row.
+func ipFields() []record.Field {
+	return []record.Field{
+		{Name: "saddr", Type: record.Addr, Doc: "source IP address of response"},
+		{Name: "saddr_raw", Type: record.Int, Doc: "network order integer form of source IP address"},
+		{Name: "daddr", Type: record.Addr, Doc: "destination IP address of response"},
+		{Name: "daddr_raw", Type: record.Int, Doc: "network order integer form of destination IP address"},
+		{Name: "ipid", Type: record.Int, Doc: "IP identification number of response"},
+		{Name: "ttl", Type: record.Int, Doc: "time-to-live of response packet"},
+	}
+}
+
+// systemFields come last in every row.
+func systemFields() []record.Field {
+	return []record.Field{
+		{Name: "repeat", Type: record.Bool, Doc: "is response a repeat response from this target"},
+		{Name: "cooldown", Type: record.Bool, Doc: "was response received during the cooldown period"},
+		{Name: "timestamp_str", Type: record.Time, Doc: "timestamp of when response arrived in ISO8601 format"},
+		{Name: "timestamp_ts", Type: record.Int, Doc: "timestamp of when response arrived in seconds since Epoch"},
+		{Name: "timestamp_us", Type: record.Int, Doc: "microsecond part of timestamp (e.g. microseconds since 'timestamp_ts')"},
+	}
+}
+
+// A layout says where in a row the parts and the fields that the engine reads are.
+type layout struct {
+	schema  *record.Schema
+	module  int // position of the module's first field
+	system  int // position of the first system field
+	success int
+	app     int // position of app_success, -1 if the module has none
+}
+
+// Schema returns the fields of a scan with a probe module: those of the IP header, the module's own, those of the engine.
+func Schema(d probe.Description) *record.Schema {
+	return record.NewSchema(ipFields(), d.Schema.Fields(), systemFields())
+}
+
+// newLayout returns the layout of rows of a probe module.
+func newLayout(d probe.Description) (layout, error) {
+	l := layout{schema: Schema(d), module: len(ipFields()), app: -1}
+	l.system = l.module + d.Schema.Len()
+	var ok bool
+	if l.success, ok = l.schema.Lookup("success"); !ok {
+		return layout{}, fmt.Errorf("probe module %s has no field success", d.Name)
+	}
+	if i, ok := l.schema.Lookup("app_success"); ok {
+		l.app = i
+	}
+	return l, nil
+}
+
+// setIP writes the fields of the IP header. For ICMP errors the source is the target that was asked, in both of its
+// forms, unless the module keeps the responder's.
+func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, fromResponder bool) {
+	v := row.Values
+	src := p.Src
+	if p.Quoted.Present && !fromResponder {
+		src = t.Addr
+	}
+	v[0] = record.Address(src)
+	v[2] = record.Address(p.Dst)
+	if src.Is4() {
+		a, b := src.As4(), p.Dst.As4()
+		v[1] = record.Uint(uint64(binary.LittleEndian.Uint32(a[:])))
+		v[3] = record.Uint(uint64(binary.LittleEndian.Uint32(b[:])))
+		v[4] = record.Uint(uint64(p.IPID))
+	}
+	v[5] = record.Uint(uint64(p.TTL))
+}
+
+// setSystem writes the engine's own fields.
+func (l *layout) setSystem(row *record.Record, repeat, cooldown bool, at int64) {
+	v := row.Values[l.system:]
+	v[0] = record.Boolean(repeat)
+	v[1] = record.Boolean(cooldown)
+	v[2] = record.Moment(at)
+	v[3] = record.Uint(uint64(at / 1e9))
+	v[4] = record.Uint(uint64(at / 1e3 % 1e6))
+}

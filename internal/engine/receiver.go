@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// Sizes of the way from the receivers to the collector. A batch leaves when it is full or when the link has nothing more
+// for now; the queue holds as many batches as make a second's answers at a high rate.
+const (
+	batchRows  = 256
+	queueLen   = 64
+	pollWait   = 10 * time.Millisecond
+	finalPolls = 3 // empty polls in a row after which a stopped receiver believes that nothing is left
+)
+
+// A batch is a number of rows on their way to the collector, which hands it back through the free list.
+type batch struct {
+	rows []*record.Record
+	n    int
+}
+
+// A receiver turns frames of one queue into rows. Everything in it is owned by its goroutine, but the counters, which it
+// writes.
+type receiver struct {
+	scan   *Scan
+	rx     link.RX
+	dec    probe.Decoder
+	tags   *validate.Tagger
+	desc   probe.Description
+	parsed packet.Parsed
+	batch  *batch
+	counts *recvCounts
+}
+
+// run receives until the scan is stopped or the cooldown is over, and hands over what it has.
+func (r *receiver) run() {
+	take := r.take // one closure for the whole scan
+	for idle := 0; idle < finalPolls; {
+		n, err := r.rx.Poll(pollWait, take)
+		r.flush()
+		if err != nil {
+			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
+			return
+		}
+		over := isClosed(r.scan.listening)
+		switch {
+		case isClosed(r.scan.stop.scan):
+			return
+		case over && n == 0:
+			idle++
+		case over && r.scan.clock.Now() > r.scan.cooldownEnd.Load()+int64(time.Second):
+			return // answers go on for ever: a second of them after the end is enough
+		default:
+			idle = 0
+		}
+	}
+}
+
+// take looks at one frame: decode, match, look the target up, deduplicate, fill a row.
+func (r *receiver) take(f *link.Frame) {
+	c := r.counts
+	c.frames.Add(1)
+	p := &r.parsed
+	p.Decode(f.Data, linkType(f.Ether))
+	if p.Fragment != packet.NotFragment {
+		c.fragments.Add(1)
+	}
+	t, ok := r.dec.Match(p, r.tags)
+	if !ok || !r.known(&t) {
+		c.failed.Add(1)
+		return
+	}
+	c.passed.Add(1)
+	if r.batch == nil {
+		r.batch = r.scan.freeBatch()
+	}
+	row := r.batch.rows[r.batch.n]
+	row.Reset()
+	if r.fill(row, f, &t) {
+		r.batch.n++
+	}
+	if r.batch.n == len(r.batch.rows) {
+		r.flush()
+	}
+}
+
+// linkType says what a frame starts with.
+func linkType(ether bool) packet.LinkType {
+	if ether {
+		return packet.LinkEthernet
+	}
+	return packet.LinkIP
+}
+
+// known looks the target up in the space and sets its index. Modules that accept answers from any port look only for the
+// address, and such answers are counted for the first port.
+func (r *receiver) known(t *target.Target) bool {
+	cfg := &r.scan.cfg
+	port := t.Port
+	if !r.desc.Ports || r.scan.anyPort {
+		port = r.scan.firstPort
+	}
+	index, ok := cfg.Space.Index(t.Addr, port)
+	if !ok && r.scan.anyPort {
+		return false
+	}
+	t.Index = index
+	return ok
+}
+
+// fill writes the row and counts it; it returns false for rows that the default mode does not want.
+func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) bool {
+	s := r.scan
+	module := row.Section(s.layout.module, s.layout.system)
+	r.dec.Decode(&r.parsed, &module)
+	success := row.Values[s.layout.success].Bool()
+	outcome := dedup.Failure
+	if success {
+		outcome = dedup.Success
+	}
+	repeat := s.cfg.Seen.See(t.Index, outcome)
+	cooldown := isClosed(s.sendingDone)
+	r.count(row, success, repeat, cooldown)
+	if s.cfg.DefaultMode && (!success || repeat) {
+		return false
+	}
+	s.layout.setIP(row, &r.parsed, t, r.desc.FromResponder)
+	s.layout.setSystem(row, repeat, cooldown, f.At)
+	return true
+}
+
+// count adds one validated answer to the counters.
+func (r *receiver) count(row *record.Record, success, repeat, cooldown bool) {
+	c := r.counts
+	if !success {
+		c.failure.Add(1)
+		return
+	}
+	c.success.Add(1)
+	if cooldown {
+		c.cooldown.Add(1)
+	}
+	app := r.scan.layout.app >= 0 && row.Values[r.scan.layout.app].Bool()
+	if app {
+		c.app.Add(1)
+	}
+	if repeat {
+		return
+	}
+	c.unique.Add(1)
+	if cooldown {
+		c.cooldownUnique.Add(1)
+	}
+	if app {
+		c.appUnique.Add(1)
+	}
+}
+
+// flush hands the batch over. It blocks while the queue is full: the senders are held back long before that.
+func (r *receiver) flush() {
+	if r.batch == nil || r.batch.n == 0 {
+		return
+	}
+	b := r.batch
+	r.batch = nil
+	r.scan.queue <- b
+	if len(r.scan.queue) > queueLen/2 {
+		r.scan.gate.full.Store(true)
+	}
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// A Scan is one run. Make it with [New], run it once with [Scan.Run]; Counts, Progress and SetRate may be called from any
+// goroutine meanwhile.
+type Scan struct {
+	cfg       Config
+	clock     Clock
+	layout    layout
+	anyPort   bool   // answers from ports that were not asked count
+	firstPort uint16 // port of the first column of the space
+
+	stop *stopper
+	gate gate
+
+	sendCounts []sendCounts
+	recvCounts []recvCounts
+	senders    atomic.Int32
+	limited    atomic.Bool // a sender ended because max-targets was reached
+	rows       atomic.Uint64
+
+	queue chan *batch
+	free  chan *batch
+
+	sendingDone chan struct{} // closed when the last sender has drained its queue
+	listening   chan struct{} // closed when the cooldown is over
+	cooldownEnd atomic.Int64
+	begun       atomic.Int64 // clock time of the first probe's moment
+	ended       atomic.Int64 // clock time at which sending ended, 0 before
+}
+
+// Result is what a scan did.
+type Result struct {
+	Counts
+	Reason             Stop
+	SendStart, SendEnd time.Time
+	RecvStart, RecvEnd time.Time
+}
+
+// New returns a scan that is ready to run.
+func New(cfg Config) (*Scan, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	desc := cfg.Probe.Describe()
+	lay, err := newLayout(desc)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scan{
+		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(),
+		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
+		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
+		queue:       make(chan *batch, queueLen),
+		free:        make(chan *batch, queueLen+len(cfg.Link.RX)+1),
+		sendingDone: make(chan struct{}),
+		listening:   make(chan struct{}),
+	}
+	for range cap(s.free) {
+		s.free <- &batch{}
+	}
+	s.anyPort = desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort)
+	s.firstPort = cfg.Space.At(0).Port
+	s.SetRate(cfg.Rate)
+	return s, nil
+}
+
+// SetRate changes the rate of all senders together, in probes per second; 0 means as fast as the link goes.
+func (s *Scan) SetRate(pps float64) {
+	s.gate.setRate(pps / float64(max(1, len(s.cfg.Link.TX))))
+}
+
+// Rate returns the present rate of all senders together, 0 if it is not limited.
+func (s *Scan) Rate() float64 { return s.gate.perSender() * float64(len(s.cfg.Link.TX)) }
+
+// freeBatch takes an empty batch, waiting while all are on their way to the collector. Its rows are made at first use: a
+// scan with few answers never needs most of them.
+func (s *Scan) freeBatch() *batch {
+	b := <-s.free
+	if b.rows == nil {
+		b.rows = make([]*record.Record, batchRows)
+		for i := range b.rows {
+			b.rows[i] = record.New(s.layout.schema)
+		}
+	}
+	return b
+}
+
+// Run scans until a reason to stop comes, and returns what was done, also with an error. The error is a [*StopError]
+// unless the scan ended cleanly. When ctx ends, sending stops and answers on their way are awaited for Limits.Grace.
+func (s *Scan) Run(ctx context.Context) (Result, error) {
+	var res Result
+	if err := s.cfg.Sink.Open(s.layout.schema); err != nil {
+		s.stop.stopScan(SinkFailed, err)
+		res.Reason, err = s.stop.result()
+		return res, err
+	}
+	collected := make(chan struct{})
+	go func() { defer close(collected); s.collect() }()
+	res.RecvStart = time.Now()
+	receivers := s.startReceivers()
+
+	res.SendStart = time.Now()
+	s.begun.Store(s.clock.Now())
+	watched := make(chan struct{})
+	go func() { defer close(watched); s.watch(ctx) }()
+	s.startSenders().Wait()
+	if s.limited.Load() {
+		s.stop.stopSending(MaxTargets, nil)
+	} else {
+		s.stop.stopSending(WalkDone, nil)
+	}
+	res.SendEnd = time.Now()
+	s.ended.Store(s.clock.Now())
+	close(s.sendingDone)
+
+	s.cooldown(ctx)
+	close(s.listening)
+	receivers.Wait()
+	res.RecvEnd = time.Now()
+	close(s.queue)
+	<-collected
+	<-watched
+
+	var err error
+	res.Reason, err = s.stop.result()
+	res.Counts = s.Counts()
+	return res, err
+}
+
+// startReceivers starts one receiver per queue.
+func (s *Scan) startReceivers() *sync.WaitGroup {
+	var wg sync.WaitGroup
+	for i, rx := range s.cfg.Link.RX {
+		r := &receiver{
+			scan: s, rx: rx, dec: s.cfg.Probe.NewDecoder(), tags: s.tagger(),
+			desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i],
+		}
+		wg.Go(func() {
+			defer s.pin(i)()
+			r.run()
+		})
+	}
+	return &wg
+}
+
+// startSenders starts one sender per queue.
+func (s *Scan) startSenders() *sync.WaitGroup {
+	var wg sync.WaitGroup
+	n := len(s.cfg.Link.TX)
+	s.senders.Store(int32(n))
+	for i, tx := range s.cfg.Link.TX {
+		snd := newSender(s, i, tx)
+		wg.Go(func() {
+			defer s.senders.Add(-1)
+			defer s.pin(len(s.cfg.Link.RX) + i)()
+			snd.run()
+		})
+	}
+	return &wg
+}
+
+// tagger returns a source of tags for one goroutine.
+func (s *Scan) tagger() *validate.Tagger {
+	return validate.NewTagger(s.cfg.Key, s.cfg.Route.Ports, s.cfg.Tries)
+}
+
+// cooldown listens on after the last probe, for as long as the reason of the end allows.
+func (s *Scan) cooldown(ctx context.Context) {
+	start := s.ended.Load()
+	end := start + int64(s.cfg.Limits.Cooldown)
+	s.cooldownEnd.Store(end)
+	interrupted := ctx.Done()
+	for s.clock.Now() < end {
+		timer := time.NewTimer(time.Duration(end - s.clock.Now()))
+		select {
+		case <-s.stop.scan:
+			timer.Stop()
+			return
+		case <-interrupted:
+			interrupted = nil
+			end = min(end, s.clock.Now()+int64(s.cfg.Limits.Grace))
+			s.cooldownEnd.Store(end)
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}

@@ -1,0 +1,188 @@
+package probe
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// maxEcho is the longest payload of an echo request, so that the frame fits into 1500 bytes with room to spare for
+// whatever tunnels add; C ZMap has the same bound.
+const maxEcho = 1458
+
+// echoSnap is how much of an answer is captured: 58 bytes of the ICMP message behind its first four, as C ZMap.
+const echoSnap = packet.EthernetLen + packet.IPv4Len + 4 + 58
+
+// icmpEcho sends an echo request and counts an echo reply as success.
+type icmpEcho struct{ payload []byte }
+
+// icmpEchoModule is the table entry.
+func icmpEchoModule() Module {
+	return Module{
+		Name: "icmp_echoscan",
+		Help: "Sends an ICMP echo request to every target. An echo reply is classified 'echoreply' and a success; errors\n" +
+			"about the request are 'unreach', 'sourcequench', 'redirect', 'timxceed' or 'other'. --probe-args chooses the\n" +
+			"payload: text:STRING, hex:DIGITS or file:PATH (at most 1458 bytes; 20 zero bytes without it).",
+		New: newICMPEcho,
+	}
+}
+
+// newICMPEcho returns the module with the payload that args name.
+func newICMPEcho(args Args) (Probe, error) {
+	if args.Text == "" {
+		return &icmpEcho{payload: make([]byte, 20)}, nil
+	}
+	kind, value, found := strings.Cut(args.Text, ":")
+	if !found {
+		return nil, fmt.Errorf("icmp_echoscan: probe arguments %q lack a colon; write text:STRING, hex:DIGITS or file:PATH", args.Text)
+	}
+	payload, err := readPayload(kind, value)
+	if err != nil {
+		return nil, fmt.Errorf("icmp_echoscan: %w", err)
+	}
+	if len(payload) > maxEcho {
+		return nil, fmt.Errorf("icmp_echoscan: the payload is longer than %d bytes; shorten it", maxEcho)
+	}
+	return &icmpEcho{payload: payload}, nil
+}
+
+// readPayload returns the bytes that a probe argument of one of the kinds text, hex and file stands for, at most one
+// more than a frame holds.
+func readPayload(kind, value string) ([]byte, error) {
+	switch kind {
+	case "text":
+		return []byte(value), nil
+	case "hex":
+		b, err := hex.DecodeString(value)
+		if err != nil {
+			return nil, fmt.Errorf("payload hex:%s: %w", value, err)
+		}
+		return b, nil
+	case "file":
+		f, err := os.Open(value)
+		if err != nil {
+			return nil, fmt.Errorf("read payload: %w", err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, link.MaxFrame+1))
+		if err != nil {
+			return nil, fmt.Errorf("read payload: %w", err)
+		}
+		return b, nil
+	default:
+		return nil, fmt.Errorf("unknown kind of payload %q; write text:STRING, hex:DIGITS or file:PATH", kind)
+	}
+}
+
+// Describe returns the module's constants.
+func (m *icmpEcho) Describe() Description {
+	return Description{
+		Name: "icmp_echoscan",
+		Schema: record.NewSchema([]record.Field{
+			{Name: "type", Type: record.Int, Doc: "icmp message type"},
+			{Name: "code", Type: record.Int, Doc: "icmp message sub type code"},
+			{Name: "icmp_id", Type: record.Int, Doc: "icmp id number"},
+			{Name: "seq", Type: record.Int, Doc: "icmp sequence number"},
+			{Name: "classification", Type: record.String, Doc: "probe module classification"},
+			{Name: "success", Type: record.Bool, Doc: "did probe module classify response as success"},
+			{Name: "data", Type: record.Binary, Doc: "ICMP payload"},
+		}),
+		Capture:       link.Filter{Snap: echoSnap, Echo: true, Errors: true},
+		FrameLen:      packet.EthernetLen + packet.IPv4Len + packet.ICMPLen + len(m.payload),
+		FromResponder: true,
+	}
+}
+
+// NewEncoder returns an encoder for one sender.
+func (m *icmpEcho) NewEncoder(r Route) Encoder {
+	return &icmpEchoEncoder{envelope: newEnvelope(r), payload: m.payload}
+}
+
+// icmpEchoEncoder makes echo requests for one sender.
+type icmpEchoEncoder struct {
+	envelope
+	payload  []byte
+	icmpBase packet.Sum
+	length   int
+}
+
+// Template writes the headers and the payload.
+func (e *icmpEchoEncoder) Template(_ uint32, frame []byte) int {
+	n := packet.ICMPLen + len(e.payload)
+	msg := e.template(frame, packet.ProtoICMP, n)
+	copy(msg[packet.ICMPLen:], e.payload)
+	e.icmpBase = packet.ICMPFields{Type: packet.ICMPv4Echo}.Encode(msg).BaseSum(0)
+	e.length = e.l4 + n
+	return e.length
+}
+
+// Patch writes addresses, identifier, sequence number and checksums.
+func (e *icmpEchoEncoder) Patch(frame []byte, s *Shot) int {
+	msg, _ := e.patch(frame, s)
+	packet.ICMP(msg).Patch(e.icmpBase, s.Tag.ICMPID(), s.Tag.ICMPSeq())
+	return e.length
+}
+
+// NewDecoder returns a decoder for one receiver.
+func (m *icmpEcho) NewDecoder() Decoder { return icmpEchoDecoder{} }
+
+// icmpEchoDecoder reads answers to echo requests.
+type icmpEchoDecoder struct{}
+
+// Match accepts echo replies with the target's identifier and sequence number, and errors that quote such a request.
+func (icmpEchoDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
+	if p.Kind != packet.KindICMPv4 {
+		return target.Target{}, false
+	}
+	if p.ICMP.Type() == packet.ICMPv4EchoReply {
+		tag := tags.Tag(p.Dst, p.Src, 0)
+		ours := p.ICMP.Ident() == tag.ICMPID() && p.ICMP.Seq() == tag.ICMPSeq()
+		return target.Target{Addr: p.Src}, ours
+	}
+	q := &p.Quoted
+	if !q.Present || q.Proto != packet.ProtoICMP || q.Src != p.Dst {
+		return target.Target{}, false
+	}
+	tag := tags.Tag(q.Src, q.Dst, 0)
+	echo := packet.ICMP(q.L4)
+	ours := echo.Type() == packet.ICMPv4Echo && echo.Ident() == tag.ICMPID() && echo.Seq() == tag.ICMPSeq()
+	return target.Target{Addr: q.Dst}, ours
+}
+
+// Decode fills the row of an echo reply or an error.
+func (icmpEchoDecoder) Decode(p *packet.Parsed, r *record.Record) {
+	v := r.Values
+	v[0] = record.Uint(uint64(p.ICMP.Type()))
+	v[1] = record.Uint(uint64(p.ICMP.Code()))
+	v[2] = record.Uint(uint64(p.ICMP.Ident()))
+	v[3] = record.Uint(uint64(p.ICMP.Seq()))
+	v[4] = record.Text(echoClass(p.ICMP.Type()))
+	v[5] = record.Boolean(p.ICMP.Type() == packet.ICMPv4EchoReply)
+	r.SetBytes(6, p.ICMP[4:])
+}
+
+// echoClass names the kinds of answers to an echo request.
+func echoClass(kind uint8) string {
+	switch kind {
+	case packet.ICMPv4EchoReply:
+		return "echoreply"
+	case packet.ICMPv4Unreachable:
+		return "unreach"
+	case packet.ICMPv4SourceQuench:
+		return "sourcequench"
+	case packet.ICMPv4Redirect:
+		return "redirect"
+	case packet.ICMPv4TimeExceeded:
+		return "timxceed"
+	default:
+		return "other"
+	}
+}

@@ -1,0 +1,73 @@
+package probe
+
+import (
+	"net/netip"
+
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/record"
+)
+
+// ipv4Zero is the unspecified IPv4 address.
+func ipv4Zero() netip.Addr { return netip.AddrFrom4([4]byte{}) }
+
+// icmpFields are the fields of an ICMP error, the same four in every module.
+func icmpFields() []record.Field {
+	return []record.Field{
+		{Name: "icmp_responder", Type: record.Addr, Doc: "source IP of ICMP_UNREACH messages"},
+		{Name: "icmp_type", Type: record.Int, Doc: "ICMP message type"},
+		{Name: "icmp_code", Type: record.Int, Doc: "ICMP message sub type code"},
+		{Name: "icmp_unreach_str", Type: record.String, Doc: "for ICMP errors: the meaning of type and code"},
+	}
+}
+
+// setICMP sets the four fields of an ICMP error, the first of which is field at.
+func setICMP(p *packet.Parsed, r *record.Record, at int) {
+	r.Values[at] = record.Address(p.Src)
+	r.Values[at+1] = record.Uint(uint64(p.ICMP.Type()))
+	r.Values[at+2] = record.Uint(uint64(p.ICMP.Code()))
+	r.Values[at+3] = record.Text(icmpErrorText(p.ICMP.Type(), p.ICMP.Code()))
+}
+
+// icmpErrorText says what an ICMP error means (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1). The texts of
+// unreachable codes are those of C ZMap, whose users' scripts match them; other types have their own, where C ZMap chose
+// by the code alone.
+func icmpErrorText(kind, code uint8) string {
+	switch kind {
+	case packet.ICMPv4Unreachable:
+		if int(code) < len(unreachable) {
+			return unreachable[code]
+		}
+	case packet.ICMPv4SourceQuench:
+		return "source quench"
+	case packet.ICMPv4Redirect:
+		return "redirect"
+	case packet.ICMPv4TimeExceeded:
+		if code == 1 {
+			return "fragment reassembly time exceeded"
+		}
+		return "time to live exceeded"
+	case packet.ICMPv4ParamProblem:
+		return "parameter problem"
+	}
+	return "unknown"
+}
+
+// unreachable has a text for every code of a destination unreachable message.
+var unreachable = [...]string{
+	"network unreachable",
+	"host unreachable",
+	"protocol unreachable",
+	"port unreachable",
+	"fragments required",
+	"source route failed",
+	"network unknown",
+	"host unknown",
+	"source host isolated",
+	"network admin. prohibited",
+	"host admin. prohibited",
+	"network unreachable TOS",
+	"host unreachable TOS",
+	"communication admin. prohibited",
+	"host presdence violation",
+	"precedence cutoff",
+}

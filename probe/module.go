@@ -1,0 +1,38 @@
+package probe
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Args are a module's arguments.
+type Args struct {
+	Text string // the value of --probe-args, "" if none
+}
+
+// A Module makes probes of one kind.
+type Module struct {
+	Name string                    // as in --probe-module
+	Help string                    // a few lines for --help: what it sends, which arguments it takes
+	New  func(Args) (Probe, error) // errors name what is wrong with the arguments
+}
+
+// Modules returns the modules of this package, sorted by name.
+func Modules() []Module {
+	m := []Module{icmpEchoModule(), tcpSYNModule()}
+	sort.Slice(m, func(i, j int) bool { return m[i].Name < m[j].Name })
+	return m
+}
+
+// New returns a probe of the module called name. The error lists the modules there are.
+func New(name string, args Args) (Probe, error) {
+	var names []string
+	for _, m := range Modules() {
+		if m.Name == name {
+			return m.New(args)
+		}
+		names = append(names, m.Name)
+	}
+	return nil, fmt.Errorf("unknown probe module %q; there are: %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,82 @@
+package probe
+
+import (
+	"net/netip"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// A Probe is one probe module with its arguments: what to send, what comes back, which fields a row gets. It is
+// immutable and may be shared by all senders and receivers.
+type Probe interface {
+	// Describe returns the module's constants. It is called a few times per scan.
+	Describe() Description
+	// NewEncoder returns an encoder for one sender.
+	NewEncoder(r Route) Encoder
+	// NewDecoder returns a decoder for one receiver.
+	NewDecoder() Decoder
+}
+
+// A Description is what the engine has to know of a module. Zero values are sensible, so that fields can be added.
+type Description struct {
+	// Name is the module's name, as in --probe-module.
+	Name string
+	// Schema has the module's own fields, in order: those of the IP header come before, those of the engine after them.
+	// It must have a field "success", Bool or Int, which every row sets. "app_success" is counted where it exists.
+	Schema *record.Schema
+	// Capture says which frames can be answers. The engine fills Local, and Ports unless the module has none.
+	Capture link.Filter
+	// FrameLen is the length of the longest frame the module sends, from the Ethernet header on, in bytes.
+	FrameLen int
+	// Ports says that targets have ports and probes source ports.
+	Ports bool
+	// AnyPort accepts answers from ports that were not asked, unless the user wants them checked.
+	AnyPort bool
+	// FromResponder keeps the responder's address in saddr when an ICMP error answers. Otherwise saddr is the target.
+	FromResponder bool
+	// AppendDryRun appends what --dryrun prints of a frame. Nil means the plain form of [AppendDryRun].
+	AppendDryRun func(dst, frame []byte, ether bool) []byte
+}
+
+// A Route is what all frames of a scan have in common.
+type Route struct {
+	Ether     bool           // frames start with an Ethernet header; else with the IP header
+	SourceMAC packet.MAC     //
+	Hops      []packet.MAC   // next hops: the gateway, or on-link targets; Shot.Hop counts into it
+	Ports     validate.Ports // our source ports
+	TTL       uint8          // time to live, or hop limit
+	Unix      uint32         // seconds since the Unix epoch at the start of the scan, for timestamp options
+}
+
+// A Shot is everything that a probe depends on. The engine picks Src, one of our source addresses, and Hop.
+type Shot struct {
+	target.Target
+	Src netip.Addr
+	Hop uint16
+	Tag validate.Tag
+	Try int // 0 for the first probe to a target
+}
+
+// An Encoder makes frames. It is owned by one sender.
+type Encoder interface {
+	// Template writes everything constant into frame, which has room for FrameLen bytes, and returns the length. The
+	// engine calls it when a slot's bytes were made from another template; id is 1 + Shot.Try of the probe to come.
+	Template(id uint32, frame []byte) int
+	// Patch completes a frame that Template wrote, or that Patch completed for another target before, and returns its
+	// length. It must not allocate.
+	Patch(frame []byte, s *Shot) int
+}
+
+// A Decoder reads answers. It is owned by one receiver. p is valid only during the call.
+type Decoder interface {
+	// Match says whether p answers a probe of ours, by the tag, and which target was asked: for an ICMP error that is the
+	// one quoted. It leaves Target.Index alone: the engine looks it up, and drops answers for what was never a target.
+	// It must not allocate.
+	Match(p *packet.Parsed, tags validate.Source) (target.Target, bool)
+	// Decode sets r's fields, which are the module's own and all null, after Match said yes to the same packet.
+	Decode(p *packet.Parsed, r *record.Record)
+}

@@ -1,0 +1,45 @@
+package zmap
+
+import (
+	"time"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/netdev"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// A Plan is what a [Config] came to: everything that was chosen, found or drawn for a scan.
+type Plan struct {
+	Probe       string // name of the probe module
+	Schema      *record.Schema
+	Space       *target.Space
+	Listed      uint64 // addresses in the list of addresses, 0 without one
+	Path        *netdev.Path
+	SourcePorts validate.Ports
+	Seed        uint64
+	Generator   uint64
+	Rate        float64 // probes per second; 0 means not limited
+	MaxTargets  uint64  // for all shards together; 0 means no limit
+	Senders     int
+	Dedup       dedup.Method
+	Link        string // name of the link engine
+	Why         string // one line: why that one
+}
+
+// A Report is what a scan did. It is complete also when the scan ended early.
+type Report struct {
+	Plan
+	Counts
+	Reason             Stop
+	SendStart, SendEnd time.Time
+	RecvStart, RecvEnd time.Time
+}
+
+// HitRate returns successful first answers per target asked, in percent; 0 if no target was asked.
+func (r *Report) HitRate() float64 {
+	p := engine.Progress{Counts: r.Counts}
+	return p.HitRate()
+}

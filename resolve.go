@@ -1,0 +1,216 @@
+package zmap
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/filter"
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/permute"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// A setup is a Config on its way to a scan: with its defaults, and with what its texts mean.
+type setup struct {
+	Config
+	desc   probe.Description
+	schema *record.Schema
+	ports  target.Ports
+	filter *filter.Program
+	rate   float64 // probes per second; 0 means not limited
+}
+
+// resolve fills in the defaults and reads the texts. It touches neither files nor the network, and reports all mistakes
+// together.
+func resolve(c Config) (*setup, error) {
+	s := &setup{Config: c}
+	s.fillDefaults()
+	var errs []error
+	note := func(field, value string, err error) {
+		if err != nil {
+			errs = append(errs, &ConfigError{Field: field, Value: value, Err: err})
+		}
+	}
+	if s.Probe == nil {
+		p, err := probe.New("tcp_synscan", probe.Args{})
+		if err != nil {
+			return nil, err
+		}
+		s.Probe = p
+	}
+	s.desc = s.Probe.Describe()
+	s.schema = engine.Schema(s.desc)
+	note("Ports", s.Ports, s.resolvePorts())
+	var err error
+	s.filter, err = filter.Compile(s.Filter, s.schema)
+	note("Filter", "", err)
+	if s.Sink == nil {
+		note("Sink", "", errors.New("must be set"))
+	}
+	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
+		note("Dedup", s.Dedup.String(), errors.New("full deduplication is for one port; use window"))
+	}
+	s.Dedup = s.Dedup.For(s.ports.Len())
+	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
+	note("Rate", "", s.resolveRate())
+	if s.Tries > int(s.SourcePorts.Size()) && s.desc.Ports {
+		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", s.SourcePorts.Size()))
+	}
+	return s, errors.Join(errs...)
+}
+
+// fillDefaults replaces zero values by what they stand for, and negative ones by zero.
+func (s *setup) fillDefaults() {
+	def := func(p *int, zero int) {
+		switch {
+		case *p == 0:
+			*p = zero
+		case *p < 0:
+			*p = 0
+		}
+	}
+	def(&s.Tries, 1)
+	def(&s.Batch, DefaultBatch)
+	def(&s.Retries, DefaultRetries)
+	def(&s.DedupWindow, dedup.DefaultWindow)
+	s.Tries, s.Batch = max(1, s.Tries), max(1, s.Batch)
+	if s.TTL == 0 {
+		s.TTL = DefaultTTL
+	}
+	switch {
+	case s.Cooldown == 0:
+		s.Cooldown = DefaultCooldown
+	case s.Cooldown < 0:
+		s.Cooldown = 0
+	}
+	if s.Shards == 0 {
+		s.Shards = 1
+	}
+	if s.SourcePorts == (validate.Ports{}) {
+		s.SourcePorts = validate.DefaultPorts()
+	}
+}
+
+// resolvePorts reads the target ports: needed by probes that have ports, a mistake for others.
+func (s *setup) resolvePorts() error {
+	switch {
+	case s.desc.Ports && s.Ports == "":
+		return fmt.Errorf("target ports are required for probe %s", s.desc.Name)
+	case !s.desc.Ports && s.Ports != "":
+		return fmt.Errorf("probe %s has no ports; leave them out", s.desc.Name)
+	case !s.desc.Ports:
+		return nil
+	}
+	var err error
+	s.ports, err = target.ParsePorts(s.Ports)
+	return err
+}
+
+// checkShard says whether this machine's share exists and is one that the other machines agree on.
+func (s *setup) checkShard() error {
+	switch {
+	case s.Shard >= s.Shards:
+		return fmt.Errorf("shards count from 0; with %d of them the last is %d", s.Shards, s.Shards-1)
+	case s.Shards > 1 && s.Seed == nil:
+		return errors.New("sharing a scan needs a seed, the same on all machines")
+	default:
+		return nil
+	}
+}
+
+// Bytes of a frame on the wire beside those that a link sends: preamble, start of frame, check sequence and gap; and the
+// fewest that a frame takes with them (IEEE 802.3).
+const (
+	wireExtra = 24
+	wireLeast = 84
+)
+
+// resolveRate turns rate and bandwidth into probes per second.
+func (s *setup) resolveRate() error {
+	switch {
+	case s.Rate != 0 && s.Bandwidth != 0:
+		return errors.New("rate and bandwidth cannot both be given")
+	case s.Rate < 0 || math.IsNaN(s.Rate):
+		return errors.New("must be a number of probes per second, 0 or more")
+	case s.Bandwidth > 0:
+		bits := 8 * max(s.desc.FrameLen+wireExtra, wireLeast)
+		s.rate = max(1, math.Floor(float64(s.Bandwidth)/float64(bits)))
+	case s.Rate == 0:
+		s.rate = DefaultRate
+	case !math.IsInf(s.Rate, 1):
+		s.rate = s.Rate
+	}
+	return nil
+}
+
+// maxTargets returns how many targets this shard may ask, 0 for no limit, and how many all shards together may.
+func (s *setup) maxTargets() (shard, all uint64) {
+	all = s.MaxTargets.N
+	if p := s.MaxTargets.Percent; p > 0 {
+		whole := math.Exp2(32) * float64(s.ports.Len())
+		all = max(1, uint64(min(p*whole/100, whole)))
+	}
+	if all == 0 {
+		return 0, 0
+	}
+	shard = all / uint64(s.Shards)
+	if uint64(s.Shard) < all%uint64(s.Shards) {
+		shard++
+	}
+	return shard, all
+}
+
+// Senders: one can send about this many frames per second through a socket, so slower scans need no second one.
+const (
+	oneSender  = 200_000
+	mostAuto   = 4
+	mostSource = 1 << 16
+)
+
+// senders returns the number of sending threads: as asked, or what rate, processors and targets make of it.
+func (s *setup) senders(targets uint64) int {
+	n := s.Senders
+	if n <= 0 {
+		n = min(max(1, runtime.NumCPU()-1), mostAuto)
+		if s.rate > 0 && s.rate <= oneSender {
+			n = 1
+		}
+	}
+	return int(min(uint64(n), max(1, targets)))
+}
+
+// walks draws the seed if there is none, and returns one walk for each of n senders through this shard of the space.
+func (s *setup) walks(space *target.Space, n int, plan *Plan) ([]*permute.Walk, error) {
+	plan.Seed = randomSeed()
+	if s.Seed != nil {
+		plan.Seed = *s.Seed
+	}
+	cycle, err := permute.New(plan.Seed, permute.Grid{Rows: space.Rows(), Cols: space.Cols()})
+	if err != nil {
+		return nil, fmt.Errorf("order the targets: %w", err)
+	}
+	plan.Generator = cycle.Generator()
+	return cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, n)
+}
+
+// randomSeed returns a seed that nobody can guess.
+func randomSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// SeveralPorts says whether a port list such as "80,443" names more than one port. Rows of such a scan need the port.
+func SeveralPorts(list string) bool {
+	p, err := target.ParsePorts(list)
+	return err == nil && p.Len() > 1
+}

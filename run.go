@@ -1,0 +1,224 @@
+package zmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/bits"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/netdev"
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/afpacket"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// Run scans as c says and blocks until the scan is over. The report is never nil and holds what is known, also when Run
+// returns an error: a [*ConfigError], or several of them joined, for mistakes in c; otherwise what kept the scan from
+// starting or ended it early. When ctx ends, sending stops, answers on their way are awaited for a second, and the error
+// wraps the cause of ctx.
+//
+// The rows are in the sink when Run returns; closing what the sink writes to is the caller's part.
+func Run(ctx context.Context, c Config) (*Report, error) {
+	report := &Report{}
+	s, err := resolve(c)
+	if err != nil {
+		return report, err
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	err = s.scan(ctx, report)
+	return report, err
+}
+
+// scan builds the space, finds the way to it, opens the link and runs the engine.
+func (s *setup) scan(ctx context.Context, report *Report) (err error) {
+	plan := &report.Plan
+	plan.Probe, plan.Schema, plan.SourcePorts, plan.Rate, plan.Dedup = s.desc.Name, s.schema, s.SourcePorts, s.rate, s.Dedup
+	space, err := s.space(ctx, plan)
+	if err != nil {
+		return err
+	}
+	plan.Space = space
+	total := space.Targets()
+	plan.Senders = s.senders(total)
+	limits, err := s.limits(plan, total)
+	if err != nil {
+		return err
+	}
+	walks, err := s.walks(space, plan.Senders, plan)
+	if err != nil {
+		return err
+	}
+	if plan.Path, err = s.path(ctx, space); err != nil {
+		return err
+	}
+	l, err := s.open(ctx, plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	key, err := validate.NewKey()
+	if err != nil {
+		return fmt.Errorf("draw validation key: %w", err)
+	}
+	seen, err := dedup.New(dedup.Config{Method: s.Dedup, Targets: indexes(space), Window: s.DedupWindow})
+	if err != nil {
+		return err
+	}
+	scan, err := engine.New(engine.Config{
+		Space: space, Walks: walks, Total: total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path),
+		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: seen,
+		Filter: s.filter, Sink: s.Sink, Limits: limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
+		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	if s.Hooks.Start != nil {
+		s.Hooks.Start(plan)
+	}
+	res, err := scan.Run(ctx)
+	report.Counts, report.Reason = res.Counts, res.Reason
+	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
+	return errors.Join(err, s.Sink.Close())
+}
+
+// space reads the lists and returns what they leave to ask.
+func (s *setup) space(ctx context.Context, plan *Plan) (*target.Space, error) {
+	b := target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
+	var errs []error
+	if s.Allowlist != "" {
+		errs = append(errs, b.ReadFile(target.Allow, s.Allowlist))
+	}
+	for _, n := range s.Networks {
+		errs = append(errs, b.Add(target.Allow, n))
+	}
+	if s.Blocklist != "" {
+		errs = append(errs, b.ReadFile(target.Block, s.Blocklist))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	space, err := b.Build(ctx)
+	if err != nil || s.AddressList == "" {
+		return space, err
+	}
+	f, err := os.Open(s.AddressList)
+	if err != nil {
+		return nil, fmt.Errorf("open list of addresses: %w", err)
+	}
+	defer f.Close()
+	list, err := target.ReadList(f, s.AddressList)
+	if err != nil {
+		return nil, err
+	}
+	plan.Listed = uint64(list.Lines())
+	return space.Intersect(list)
+}
+
+// indexes is one more than the highest index of a target in space.
+func indexes(space *target.Space) uint64 {
+	return space.Rows() << bits.Len64(space.Cols()-1)
+}
+
+// limits returns what ends the scan early.
+func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
+	lim := engine.Limits{
+		MaxResults: s.MaxResults, MaxRuntime: s.MaxRuntime, Cooldown: s.Cooldown, Grace: min(s.Cooldown, DefaultGrace),
+		MinHitRate: s.MinHitRate, MaxSendFailures: -1,
+	}
+	if s.MaxSendFailures != nil {
+		lim.MaxSendFailures = int64(min(*s.MaxSendFailures, 1<<62))
+	}
+	lim.MaxTargets, plan.MaxTargets = s.maxTargets()
+	if plan.MaxTargets > 0 {
+		if uint64(s.Shards) > plan.MaxTargets {
+			return lim, fmt.Errorf("share %d targets among %d shards: there are fewer targets than shards", plan.MaxTargets, s.Shards)
+		}
+		plan.Senders = int(min(uint64(plan.Senders), lim.MaxTargets))
+	}
+	if uint64(s.Shards) > total {
+		return lim, fmt.Errorf("share %d targets among %d shards: there are fewer targets than shards", total, s.Shards)
+	}
+	return lim, nil
+}
+
+// sampleTargets is how many targets the routes are asked for.
+const sampleTargets = 256
+
+// path finds the interface, the addresses and the next hop for the targets.
+func (s *setup) path(ctx context.Context, space *target.Space) (*netdev.Path, error) {
+	q := netdev.Query{
+		Targets: space.Sample(sampleTargets), Interface: s.Interface, Sources: s.Sources,
+		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC,
+	}
+	if s.DryRun != nil {
+		q.Mode = netdev.DryRun
+	}
+	p, err := netdev.Find(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p.Warnings {
+		s.Log.Warn(w)
+	}
+	s.Log.Debug(netdev.Describe(p))
+	return p, nil
+}
+
+// route returns what all frames have in common.
+func (s *setup) route(p *netdev.Path) probe.Route {
+	return probe.Route{
+		Ether: p.Ether, SourceMAC: p.SourceMAC, Hops: []packet.MAC{p.HopMAC}, Ports: s.SourcePorts, TTL: s.TTL,
+		Unix: uint32(time.Now().Unix()),
+	}
+}
+
+// engines are the link engines, the best first.
+func engines() []link.Engine { return []link.Engine{afpacket.Engine{}} }
+
+// open opens the link, or one that only shows frames.
+func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
+	p := plan.Path
+	if d := s.DryRun; d != nil {
+		return link.OpenDryRun(d.W, plan.Senders, s.frameText(d, p.Ether)), nil
+	}
+	f := s.desc.Capture
+	f.Local = append([]netip.Addr(nil), p.Sources...)
+	if s.desc.Ports {
+		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last}}
+	}
+	l, err := link.Open(ctx, link.Config{
+		Interface: p.Interface, Index: p.Index, Senders: plan.Senders, Filter: f, Ether: p.Ether,
+		Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
+	}, s.Link, engines()...)
+	if err != nil {
+		return nil, err
+	}
+	plan.Link, plan.Why = l.Name, l.Why
+	s.Log.Debug("link: " + l.Why)
+	return l, nil
+}
+
+// frameText returns what a dry run writes for a frame.
+func (s *setup) frameText(d *DryRun, ether bool) func(dst, frame []byte) []byte {
+	text := s.desc.AppendDryRun
+	switch {
+	case d.Fast:
+		text = probe.AppendFast
+	case text == nil:
+		text = probe.AppendDryRun
+	}
+	return func(dst, frame []byte) []byte { return text(dst, frame, ether) }
+}
