@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes. Those of signals are 128 and the signal's number, as shells have it.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitSignal  = 128
+)
+
+// Streams are a command's standard streams.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Standard returns the streams of the process.
+func Standard() Streams { return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
+
+// A signalError is the cause of a context that a signal ended.
+type signalError struct{ sig syscall.Signal }
+
+// Error names the signal.
+func (e signalError) Error() string { return e.sig.String() }
+
+// Main runs the command that args spell, args[0] being the program's name, and returns the exit code.
+func Main(args []string, std Streams) int {
+	signal.Ignore(syscall.SIGPIPE) // a reader that went away is an error of write(2), not the end of the process
+	ctx, stop := onSignal()
+	defer stop()
+	err := run(ctx, args, std)
+	if err == nil {
+		return exitOK
+	}
+	var sig signalError
+	var status exitStatus
+	switch {
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &sig):
+		return exitSignal + int(sig.sig)
+	}
+	fmt.Fprintf(std.Err, "%s: %v\n", filepath.Base(args[0]), err)
+	return exitFailure
+}
+
+// onSignal returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once.
+func onSignal() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		first, ok := <-c
+		if !ok {
+			return
+		}
+		sig, _ := first.(syscall.Signal)
+		cancel(signalError{sig})
+		if second, ok := <-c; ok {
+			sig, _ = second.(syscall.Signal)
+			os.Exit(exitSignal + int(sig))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(c)
+		close(c)
+		cancel(nil)
+	}
+}
+
+// run parses the command line and runs what it asks for.
+func run(ctx context.Context, args []string, std Streams) error {
+	root := rootCommand(std)
+	root.SetArgs(args[1:])
+	return root.ExecuteContext(ctx)
+}
+
+// rootCommand returns the scan, with the other commands below it.
+func rootCommand(std Streams) *cobra.Command {
+	o := defaults()
+	list := sections(o)
+	root := &cobra.Command{
+		Use:           "zmap [NETWORK ...]",
+		Short:         "scan networks",
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, networks []string) error {
+			o.typed = make(map[string]bool)
+			cmd.Flags().Visit(func(f *pflag.Flag) { o.typed[f.Name] = true })
+			return scan(cmd.Context(), o, networks, list, std)
+		},
+	}
+	for _, s := range list {
+		root.Flags().AddFlagSet(s.flags)
+	}
+	root.Flags().SortFlags = false
+	completePrefix(root.Flags())
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if cmd == root {
+			printHelp(std.Out, list)
+			return
+		}
+		fmt.Fprintf(std.Out, "%s\n\nUsage:\n  %s\n\n%s", cmd.Long, cmd.UseLine(), cmd.LocalFlags().FlagUsages())
+	})
+	root.SetIn(std.In)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	root.AddCommand(demoCommand(std))
+	return root
+}
+
+// version returns the program's version: that of the module, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}
+
+// exitStatus is an error that only carries an exit code: what there was to say has been said.
+type exitStatus int
+
+// Error is for programs that print it nevertheless.
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/internal/monitor"
+)
+
+// describe returns the scan's metadata: what was typed, what that came to, and what happened.
+func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
+	o, c := j.o, &j.config
+	m := &monitor.Metadata{
+		SourcePortFirst: r.SourcePorts.First, SourcePortLast: r.SourcePorts.Last,
+		MaxTargets: r.MaxTargets, MaxRuntime: c.MaxRuntime, MaxResults: c.MaxResults,
+		Rate: r.Rate, Bandwidth: c.Bandwidth, Cooldown: c.Cooldown, Senders: r.Plan.Senders,
+		Seed: r.Seed, SeedProvided: c.Seed != nil, Generator: r.Generator,
+		Shard: c.Shard, Shards: c.Shards, MinHitRate: c.MinHitRate, MaxSendFailures: c.MaxSendFailures,
+		DefaultMode: c.DefaultMode, Probes: c.Tries, ProbeModule: o.module, OutputModule: o.format,
+		OutputFilter: o.filter, LogFile: o.logFile, Destinations: j.networks, ProbeArgs: probeArgs(o), ProbeTTL: c.TTL,
+		OutputArgs: o.formatArgs, OutputFilename: o.output, BlocklistFilename: o.blocklist, AllowlistFilename: o.allowlist,
+		AddressList: o.addressList, DryRun: c.DryRun != nil, Quiet: o.quiet, LogLevel: int(o.verbosity),
+		DedupMethod: r.Dedup.String(), Notes: o.notes, UserMetadata: []byte(o.userMetadata),
+		Version: version(), StopReason: r.Reason.String(), LinkEngine: r.Link, LinkReason: r.Why,
+	}
+	if err != nil {
+		m.StopError = err.Error()
+	}
+	if r.Dedup == dedup.MethodWindow {
+		m.DedupWindow = uint64(c.DedupWindow)
+	}
+	m.LocalHostname, m.FullHostname = hostnames()
+	describePlan(m, &r.Plan)
+	describeCounts(m, r)
+	return m
+}
+
+// probeArgs are the probe module's arguments; tcp_synscan says which SYN it sends without any.
+func probeArgs(o *scanOptions) string {
+	if o.module == "tcp_synscan" && o.moduleArgs == "" {
+		return "windows"
+	}
+	return o.moduleArgs
+}
+
+// describePlan adds what was found out before the scan. A scan that ended before that leaves it empty.
+func describePlan(m *monitor.Metadata, p *zmap.Plan) {
+	if s := p.Space; s != nil {
+		for port := range s.Ports().All() {
+			m.TargetPorts = append(m.TargetPorts, port)
+		}
+		m.Allowed, m.NotAllowed = s.Allowed(), s.Denied()
+		m.AllowlistedNetworks, m.BlocklistedNetworks = texts(s.AllowEntries()), texts(s.BlockEntries())
+		m.AddressListCount = p.Listed
+	}
+	if p.Path != nil {
+		m.Interface, m.GatewayIP, m.SourceIPs = p.Path.Interface, p.Path.Gateway, p.Path.Sources
+		m.GatewayMAC, m.SourceMAC = p.Path.HopMAC, p.Path.SourceMAC
+	}
+}
+
+// texts are the prefixes as text.
+func texts(list []netip.Prefix) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.String()
+	}
+	return out
+}
+
+// describeCounts adds what happened.
+func describeCounts(m *monitor.Metadata, r *zmap.Report) {
+	m.OutputResults = r.Rows
+	m.Received, m.Lost, m.Fragments = r.Received, r.Lost, r.Fragments
+	m.ValidationPassed, m.ValidationFailed = r.Passed, r.Failed
+	m.SendFailures, m.PacketsSent, m.TargetsScanned = r.Refused, r.Queued, r.Targets
+	m.SuccessTotal, m.SuccessUnique = r.SuccessTotal, r.SuccessUnique
+	m.CooldownTotal, m.CooldownUnique, m.FailureTotal = r.CooldownTotal, r.CooldownUnique, r.FailureTotal
+	m.AppSuccessTotal, m.AppSuccessUnique = r.AppTotal, r.AppUnique
+	if r.Schema != nil {
+		_, m.HasAppSuccess = r.Schema.Lookup("app_success")
+	}
+	m.SendStart, m.SendEnd, m.RecvStart, m.RecvEnd = r.SendStart, r.SendEnd, r.RecvStart, r.RecvEnd
+}
+
+// hostnames returns the machine's name and, if that is one, its full name. The name service is not asked: that would send
+// packets which nobody wanted.
+func hostnames() (local, full string) {
+	local, err := os.Hostname()
+	if err != nil {
+		return "", ""
+	}
+	if strings.Contains(local, ".") {
+		full = local
+	}
+	return local, full
+}
+
+// checkUserMetadata says whether --user-metadata is JSON.
+func checkUserMetadata(text string) error {
+	if text != "" && !json.Valid([]byte(text)) {
+		return argError("user-metadata", text, errors.New("is not JSON"))
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"math"
+
+	"github.com/spf13/pflag"
+)
+
+// scanOptions are the values of a scan's command line, as typed.
+type scanOptions struct {
+	ports, output, blocklist, allowlist, addressList string
+
+	rate                                            int64
+	bandwidth                                       string
+	batch, maxRuntime, maxResults, probes, cooldown int64
+	maxTargets                                      string
+	seed                                            *uint64
+	retries                                         int64
+	dryRun, fastDryRun                              bool
+	shards, shard                                   int64
+	sourcePorts, checkPort, sources                 string
+	gatewayMAC, sourceMAC, iface, link              string
+	noBypass                                        bool
+	module, moduleArgs                              string
+	ttl                                             int64
+	listModules                                     bool
+	fields, format, formatArgs, filter              string
+	listFormats, listFields, noHeader               bool
+	dedup                                           string
+	dedupWindow                                     int64
+	verbosity                                       int64
+	logFile, metadataFile, statusFile               string
+	quiet                                           bool
+	notes, userMetadata                             string
+	maxSendFailures                                 int64
+	minHitRate                                      float64
+	threads                                         int64
+	cores                                           string
+	ignoreListErrors, help, version                 bool
+
+	typed map[string]bool // long names of the options on the command line
+}
+
+// defaults returns the options of a command line without any.
+func defaults() *scanOptions {
+	return &scanOptions{
+		rate: -1, batch: 64, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
+		module: "tcp_synscan", format: "csv", dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
+		threads: -1,
+	}
+}
+
+// A section is a group of options under one heading of the help.
+type section struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// sections declares every option of the scan, bound to o, in the order of the help. This is the one table of options.
+func sections(o *scanOptions) []section {
+	return []section{
+		{"Basic options", basicOptions(o)},
+		{"Scan options", paceOptions(o)},
+		{"Sharding options", shardOptions(o)},
+		{"Network options", networkOptions(o)},
+		{"Probe options", probeOptions(o)},
+		{"Output options", outputOptions(o)},
+		{"Answers and limits", limitOptions(o)},
+		{"Logging and metadata options", logOptions(o)},
+		{"Other options", otherOptions(o)},
+	}
+}
+
+func basicOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.ports, "target-ports", "p", "`ports` to scan: 80, 80,443 or 8000-8010; * for all (not for ICMP probes)")
+	s.text(&o.output, "output-file", "o", "write results to `file`; without it, or with -, to standard output")
+	s.text(&o.blocklist, "blocklist-file", "b", "`file` of networks that are not to be scanned, one a line")
+	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
+	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
+	return s.FlagSet
+}
+
+func paceOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.integer(&o.rate, "rate", "r", "send `pps` probes a second; 0 means as fast as the link goes (default 10000)", -1, math.MaxInt32)
+	s.text(&o.bandwidth, "bandwidth", "B", "send `bps` bits a second on the wire, with suffix K, M or G; instead of --rate")
+	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default 64)", 1, 65535)
+	s.text(&o.maxTargets, "max-targets", "n", "ask at most `n` targets, or n% of all that there could be")
+	s.integer(&o.maxRuntime, "max-runtime", "t", "send for at most `seconds`; the cooldown comes after it", 0, math.MaxInt32)
+	s.integer(&o.maxResults, "max-results", "N", "end the scan after `n` results", 0, math.MaxInt64)
+	s.integer(&o.probes, "probes", "P", "send `n` probes to every target (default 1)", 1, 65535)
+	s.integer(&o.cooldown, "cooldown-time", "c", "listen for `seconds` after the last probe (default 8)", 0, math.MaxInt32)
+	s.seed(&o.seed, "seed", "e", "`number` that decides the order of the targets; the same one gives the same order")
+	s.integer(&o.retries, "retries", "", "try `n` more times to send a frame that the kernel does not take (default 10)", 0, math.MaxInt32)
+	s.flag(&o.dryRun, "dryrun", "d", "print the probes instead of sending them")
+	s.flag(&o.fastDryRun, "fast-dryrun", "", "write six bytes a probe, address and port, instead of sending it")
+	return s.FlagSet
+}
+
+func shardOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.integer(&o.shards, "shards", "", "the scan is shared by `n` machines; needs --seed and --shard", 1, 65535)
+	s.integer(&o.shard, "shard", "", "this is machine `k` of them, counted from 0", 0, 65534)
+	return s.FlagSet
+}
+
+func networkOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.sourcePorts, "source-port", "s", "send from `port` or port range (default 32768-61000)")
+	s.text(&o.checkPort, "validate-source-port", "", "`enable` or disable: must answers come from the port asked? (default: as the probe has it)")
+	s.text(&o.sources, "source-ip", "S", "send from these `addresses`: 192.0.2.1, 192.0.2.1-192.0.2.9, or a list of both")
+	s.text(&o.gatewayMAC, "gateway-mac", "G", "hardware `address` of the next hop; without it, it is looked up and asked for by ARP")
+	s.text(&o.sourceMAC, "source-mac", "", "hardware `address` to send from")
+	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
+	s.text(&o.link, "link", "", "how frames are sent: auto or `socket`")
+	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")
+	return s.FlagSet
+}
+
+func probeOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.module, "probe-module", "M", "`name` of the probe module (default tcp_synscan)")
+	s.text(&o.moduleArgs, "probe-args", "", "`arguments` of the probe module; see below")
+	s.integer(&o.ttl, "probe-ttl", "", "`hops` that probes may take (default 64)", 1, 255)
+	s.flag(&o.listModules, "list-probe-modules", "", "list the probe modules")
+	return s.FlagSet
+}
+
+func outputOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas; * for all (default saddr, or saddr,sport for several ports)")
+	s.text(&o.format, "output-module", "O", "`format` of the results: csv or json (default csv)")
+	s.text(&o.formatArgs, "output-args", "", "`arguments` of the output module; kept in the metadata")
+	s.text(&o.filter, "output-filter", "", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
+	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
+	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module")
+	s.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
+	return s.FlagSet
+}
+
+func limitOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.dedup, "dedup-method", "", "how repeated answers are recognised: `method` default, none, full or window")
+	s.integer(&o.dedupWindow, "dedup-window-size", "", "remember `n` targets with method window (default 1000000)", 1, math.MaxInt32)
+	s.integer(&o.maxSendFailures, "max-sendto-failures", "", "end the scan after more than `n` frames that could not be sent; -1 means never (default -1)", -1, math.MaxInt64)
+	s.float(&o.minHitRate, "min-hitrate", "", "end the scan when fewer than this `percent` of the targets answer (default 0)")
+	return s.FlagSet
+}
+
+func logOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.integer(&o.verbosity, "verbosity", "v", "`level` of the log: 0 fatal, 1 error, 2 warning, 3 info, 4 debug, 5 trace (default 3)", 0, 5)
+	s.text(&o.logFile, "log-file", "l", "write the log to `file` instead of standard error")
+	s.text(&o.metadataFile, "metadata-file", "m", "write what the scan was and did to `file` as JSON; - for standard output")
+	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
+	s.flag(&o.quiet, "quiet", "q", "print no status line")
+	s.text(&o.notes, "notes", "", "`text` for the metadata")
+	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
+	return s.FlagSet
+}
+
+func otherOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.integer(&o.threads, "sender-threads", "T", "send with `n` threads (default: by the number of cores and the rate)", 1, 255)
+	s.text(&o.cores, "cores", "", "`list` of processors to run on: 0,1")
+	s.flag(&o.ignoreListErrors, "ignore-blocklist-errors", "", "go on after entries in the lists that cannot be understood")
+	s.flag(&o.help, "help", "h", "print this help")
+	s.flag(&o.version, "version", "V", "print the version")
+	return s.FlagSet
+}
+
+// optionSet is a flag set with one method for every kind of option.
+type optionSet struct{ *pflag.FlagSet }
+
+func newSet() optionSet {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	fs.SortFlags = false
+	return optionSet{fs}
+}
+
+func (s optionSet) text(p *string, long, short, help string) {
+	s.VarP(&textValue{p: p}, long, short, help)
+}
+
+func (s optionSet) integer(p *int64, long, short, help string, least, most int64) {
+	s.VarP(&intValue{p: p, min: least, max: most}, long, short, help)
+}
+
+func (s optionSet) seed(p **uint64, long, short, help string) {
+	s.VarP(&seedValue{p: p}, long, short, help)
+}
+
+func (s optionSet) float(p *float64, long, short, help string) {
+	s.VarP(&floatValue{p: p}, long, short, help)
+}
+
+func (s optionSet) flag(p *bool, long, short, help string) {
+	s.VarP(&flagValue{p: p}, long, short, help)
+	s.Lookup(long).NoOptDefVal = flagOn
+}

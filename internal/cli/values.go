@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/zmap-go/zmap"
+)
+
+// An argError says which option's value cannot be used, and why.
+func argError(option, value string, err error) error {
+	return fmt.Errorf("--%s %q: %w", option, value, err)
+}
+
+// parseBandwidth reads bits per second with a decimal suffix: 10M, 1.5G, 100KK is not one. Letters behind the suffix, as in
+// 10Mbps, are allowed if they spell the unit.
+func parseBandwidth(text string) (uint64, error) {
+	t := strings.TrimSpace(text)
+	for _, unit := range []string{"bps", "bit/s", "bit", "b"} {
+		if s, ok := strings.CutSuffix(t, unit); ok {
+			t = s
+			break
+		}
+	}
+	factor := 1.0
+	if t != "" {
+		switch t[len(t)-1] {
+		case 'k', 'K':
+			factor = 1e3
+		case 'm', 'M':
+			factor = 1e6
+		case 'g', 'G':
+			factor = 1e9
+		}
+	}
+	if factor > 1 {
+		t = t[:len(t)-1]
+	}
+	v, err := strconv.ParseFloat(t, 64)
+	if err != nil || v < 0 || v*factor > math.MaxInt64 || v != v {
+		return 0, errors.New("is no bandwidth; write bits per second with suffix K, M or G, such as 10M")
+	}
+	return uint64(v * factor), nil
+}
+
+// parseMaxTargets reads a number of targets or a percentage.
+func parseMaxTargets(text string) (zmap.TargetLimit, error) {
+	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(number, 64)
+	switch {
+	case err != nil || v != v:
+		return zmap.TargetLimit{}, errors.New("is no number of targets; write 1000, 1e6 or 0.1%")
+	case v <= 0 || !isPercent && v < 1:
+		return zmap.TargetLimit{}, errors.New("asks for less than one target; leave the option out to scan all")
+	case isPercent:
+		return zmap.TargetLimit{Percent: v}, nil
+	case v >= math.MaxUint64:
+		return zmap.TargetLimit{N: math.MaxUint64}, nil
+	default:
+		return zmap.TargetLimit{N: uint64(v)}, nil
+	}
+}
+
+// maxSources bounds the source addresses of a scan, as C ZMap does.
+const maxSources = 256
+
+// parseSources reads addresses and ranges of addresses, separated by commas.
+func parseSources(text string) ([]netip.Addr, error) {
+	var out []netip.Addr
+	for item := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(strings.TrimSpace(item), "-")
+		from, err := netip.ParseAddr(first)
+		to := from
+		if err == nil && isRange {
+			to, err = netip.ParseAddr(last)
+		}
+		if err != nil || !from.Is4() || !to.Is4() {
+			return nil, fmt.Errorf("%q is no IPv4 address or range of them; write 192.0.2.1 or 192.0.2.1-192.0.2.9", item)
+		}
+		if to.Less(from) {
+			return nil, fmt.Errorf("the range %q ends before it begins", item)
+		}
+		for a := from; a.Compare(to) <= 0; a = a.Next() {
+			if len(out) == maxSources {
+				return nil, fmt.Errorf("there are more than %d addresses", maxSources)
+			}
+			out = append(out, a)
+			if a == to {
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// parseCores reads numbers of processors, separated by commas or blanks.
+func parseCores(text string) ([]int, error) {
+	var out []int
+	for _, item := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 0 || n >= runtime.NumCPU() {
+			return nil, fmt.Errorf("%q is no processor of this machine, which has 0 to %d", item, runtime.NumCPU()-1)
+		}
+		out = append(out, n)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("names no processor; write 0,1")
+	}
+	return out, nil
+}
