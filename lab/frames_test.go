@@ -76,6 +76,7 @@ func TestFramesAgreeWithGopacket(t *testing.T) {
 			"udp":  {appendUDP(nil, p, s.sport, s.dport, payload), serialize(t, p, layers.IPProtocolUDP, udp, payload)},
 			"icmp": {appendICMP(nil, p, m, payload), serialize(t, p, layers.IPProtocolICMPv4, icmp, payload)},
 		} {
+			c.want = bytes.TrimSuffix(c.want, make([]byte, len(c.want)-min(len(c.want), len(c.got)))) // padding to 60 bytes
 			if !bytes.Equal(c.got, c.want) {
 				t.Fatalf("%s:\n got %x\nwant %x\npath %+v segment %+v message %+v", name, c.got, c.want, p, s, m)
 			}

@@ -7,11 +7,6 @@ import (
 	"time"
 )
 
-const (
-	testSport = 40000
-	testSeq   = 0x01020304
-)
-
 // kindsWorld has a host of every kind.
 func kindsWorld() World {
 	hosts := func(prefix string, h Hosts) Hosts {

@@ -148,3 +148,13 @@ func TestNames(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// randomHostsOfAllKinds returns the entries of a large random world.
+func randomHostsOfAllKinds() []Hosts {
+	random := rand.New(rand.NewPCG(9, 9))
+	var hosts []Hosts
+	for range 10 {
+		hosts = append(hosts, randomHosts(random)...)
+	}
+	return append(hosts, Hosts{Kind: ICMPError, Router: netip.MustParseAddr("192.0.2.1"), Quote: QuoteMinimum})
+}

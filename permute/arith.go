@@ -37,8 +37,8 @@ func newMultiplier(c, p uint64) multiplier {
 }
 
 // times returns x*c mod p, or that plus p, for x below 2p: the result may go
-// straight into the next times, and reduce makes a proper element of it. To
-// leave the reduction out of the chain is a fifth of its length.
+// straight into the next times, which shortens the chain that a walk waits for,
+// and reduce makes a proper element of it on the side.
 func (m multiplier) times(x, p uint64) uint64 {
 	q, _ := bits.Mul64(x, m.ratio)
 	return x*m.c - q*p

@@ -27,11 +27,12 @@ func Bits(n uint64) int {
 type Cycle struct {
 	seed      uint64
 	grid      Grid
-	colBits   int
+	colBits   uint // Bits(grid.Cols)
 	prime     uint64
 	generator uint64
 	offset    uint64
 	forward   multiplier // by the generator
+	forward2  multiplier // by its square
 	backward  multiplier // by its inverse
 }
 
@@ -43,10 +44,11 @@ func New(seed uint64, g Grid) (*Cycle, error) {
 		return nil, err
 	}
 	words := NewWords(seed)
-	c := &Cycle{seed: seed, grid: g, colBits: Bits(g.Cols), prime: gr.prime}
+	c := &Cycle{seed: seed, grid: g, colBits: uint(Bits(g.Cols)), prime: gr.prime}
 	c.generator = gr.generator(words.Next())
 	c.offset = uint64(uint32(words.Next())) % c.prime
 	c.forward = newMultiplier(c.generator, c.prime)
+	c.forward2 = newMultiplier(mulMod(c.generator, c.generator, c.prime), c.prime)
 	// The inverse of g is g^(order-1), as g^order is 1 (Fermat).
 	c.backward = newMultiplier(powMod(c.generator, c.Order()-1, c.prime), c.prime)
 	return c, nil

@@ -134,6 +134,29 @@ func TestWalkLong(t *testing.T) {
 	}
 }
 
+// TestCount compares the test without branches with the plain one, most of all at the edges.
+func TestCount(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	grids := append([]Grid{{1<<32 - 1, 257}, {1 << 32, 1 << 16}, {1 << 48, 1}, {1, 1 << 48}, {1<<47 + 1, 1}}, smallGrids...)
+	for _, g := range grids {
+		c := mustCycle(t, 1, g)
+		for range 1000 {
+			row := g.Rows + uint64(r.IntN(5)) - 3
+			col := g.Cols + uint64(r.IntN(5)) - 3
+			for _, v := range []uint64{row<<c.colBits | col, row << c.colBits, col, r.Uint64()} {
+				v %= c.Order()
+				want := 0
+				if v>>Bits(g.Cols) < g.Rows && v%(1<<Bits(g.Cols)) < g.Cols {
+					want = 1
+				}
+				if got := c.count(v); got != want || c.has(v) != (want == 1) {
+					t.Fatalf("grid %v, %d: count %d, has %v, want %d", g, v, got, c.has(v), want)
+				}
+			}
+		}
+	}
+}
+
 // TestFillAnySize mixes Next with fills of all sizes: the order must not depend on them.
 func TestFillAnySize(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))

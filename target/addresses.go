@@ -112,7 +112,7 @@ func (s *Space) Intersect(l *List) (*Space, error) {
 			i++
 		}
 		for j := i; j < len(allowed) && allowed[j].lo <= listed.hi; j++ {
-			out.layout.add(span{max(allowed[j].lo, listed.lo), min(allowed[j].hi, listed.hi)})
+			out.add(span{max(allowed[j].lo, listed.lo), min(allowed[j].hi, listed.hi)})
 			i = j
 		}
 	}

@@ -76,7 +76,7 @@ func TestListEqualsMap(t *testing.T) {
 		l.add(a)
 		lines++
 	}
-	for i := range uint32(1 << 17) {
+	for i := range uint32(1 << 16) {
 		add(10<<24 + i) // whole pages, ascending
 		add(11<<24 + r.Uint32()&0x1ffff)
 		add(12<<24 + r.Uint32()&0xffffff)
@@ -109,16 +109,22 @@ func TestListEqualsMap(t *testing.T) {
 	}
 }
 
-func TestListSpansStop(t *testing.T) {
-	l := readList(t, "1.1.1.1\n1.1.1.3\n1.1.1.5\n9.9.9.9")
-	n := 0
-	for range l.All() {
-		if n++; n == 2 {
-			break
-		}
+func TestListStops(t *testing.T) {
+	var bitmap strings.Builder
+	for i := range 2 * maxFew {
+		fmt.Fprintln(&bitmap, addr4(9<<24+uint32(i)*2))
 	}
-	if n != 2 {
-		t.Errorf("stopped after %d, want 2", n)
+	for _, text := range []string{"1.1.1.1\n1.1.1.3\n1.1.1.5\n9.9.9.9", bitmap.String()} {
+		l := readList(t, text)
+		n := 0
+		for range l.All() {
+			if n++; n == 2 {
+				break
+			}
+		}
+		if n != 2 {
+			t.Errorf("stopped after %d, want 2", n)
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ package target
 // So "20.0.0" is 20.0.0.0, "20" is 0.0.0.20 and "020.0.0.1" is 16.0.0.1. Unlike C it accepts no text after a blank.
 func aton(s string) (uint32, bool) {
 	var addr uint32
-	for part := 0; part < 4; part++ {
+	for part := range 4 {
 		v, n := atonNumber(s)
 		if n == 0 {
 			return 0, false

@@ -24,7 +24,7 @@ func (b *Builder) Build(ctx context.Context) (*Space, error) {
 	}
 	block = append(block, rule{bits: 32, source: builtIn})
 
-	allowed := []span{everything}
+	allowed := []span{everything()}
 	if b.lists[Allow].given {
 		allowed = union(spansOf(allow))
 	}
@@ -33,9 +33,9 @@ func (b *Builder) Build(ctx context.Context) (*Space, error) {
 		return nil, b.explain(allow, block)
 	}
 	s := &Space{ports: b.Ports, allow: allow, block: block}
-	s.layout.reserve(allowed)
+	s.reserve(allowed)
 	for _, x := range allowed {
-		s.layout.add(x)
+		s.add(x)
 	}
 	s.finish()
 	s.allowed = s.Addrs()

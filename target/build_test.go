@@ -96,6 +96,13 @@ func TestHostNameErrors(t *testing.T) {
 		t.Errorf("Add of a name without resolver: error %v", err)
 	}
 
+	b = Builder{Resolver: resolver}
+	add(&b)
+	b.Resolver = nil
+	if _, err := b.Build(t.Context()); !errors.Is(err, errNoResolver) {
+		t.Errorf("Build after the resolver was taken away: error %v", err)
+	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b = Builder{Resolver: resolver, IgnoreErrors: true}

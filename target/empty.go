@@ -26,7 +26,7 @@ func (b *Builder) explain(allow, block []rule) error {
 	const advice = "to scan them, take those lines out of a copy of the blocklist and name the copy as the blocklist"
 	if !b.lists[Allow].given {
 		return fmt.Errorf("%w: the blocklist covers all of IPv4, with %s; %s",
-			ErrEmpty, b.covers(everything, block), advice)
+			ErrEmpty, b.covers(everything(), block), advice)
 	}
 	if len(allow) == 0 {
 		return fmt.Errorf("%w: %s no IPv4 network; write at least one, such as 192.0.2.0/24", ErrEmpty, b.emptyLists())

@@ -139,7 +139,7 @@ func checkName(s string) error {
 	}
 	last := ""
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return errName
 		}
 		for i := range len(label) {

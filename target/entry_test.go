@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,9 @@ func TestParseEntryErrors(t *testing.T) {
 		{"10.0.0.*", "not an address, a network or a host name", false},
 		{"a..b", "not an address, a network or a host name", false},
 		{".", "not an address, a network or a host name", false},
+		{"-", "not an address, a network or a host name", false},
+		{"a.-b", "not an address, a network or a host name", false},
+		{"a-.b", "not an address, a network or a host name", false},
 		{"a b", "not an address, a network or a host name", false},
 		{"a\x11b", "not an address, a network or a host name", false},
 		{strings.Repeat("a", 64) + ".com", "not an address, a network or a host name", false},
@@ -96,6 +100,9 @@ func TestParseEntryErrors(t *testing.T) {
 		}
 	}
 }
+
+// hostName is what RFC 1123 allows, and the underscore.
+var hostName = regexp.MustCompile(`(?i)^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.?$`)
 
 // FuzzParseEntry checks addresses against the twin of inet_aton, and that what is taken for something else is that.
 func FuzzParseEntry(f *testing.F) {
@@ -123,7 +130,7 @@ func FuzzParseEntry(f *testing.F) {
 				t.Fatalf("parseEntry(%q) took it for IPv6", s)
 			}
 		case e.name != "":
-			if isAddr || e.name != host || !strings.ContainsFunc(host, func(c rune) bool { return c >= 'A' }) {
+			if isAddr || e.name != host || !hostName.MatchString(host) {
 				t.Fatalf("parseEntry(%q) took %q for a name", s, e.name)
 			}
 		case !isAddr || e.addr != addr || e.bits > 32:

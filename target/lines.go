@@ -85,4 +85,7 @@ func firstWord(line []byte) (word []byte, complete bool) {
 	return line[start:], false
 }
 
+// blanks are the characters that isSpace is true for.
+const blanks = " \t\n\v\f\r"
+
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }

@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parsedRules returns what a builder has collected in one list, as "address/length line" or "name line".
-func parsedRules(b *Builder, v Verdict) []string {
+// parsedRules returns what a builder has collected to block, as "address/length line" or "name line".
+func parsedRules(b *Builder) []string {
 	var out []string
-	for _, r := range b.lists[v].rules {
+	for _, r := range b.lists[Block].rules {
 		text := r.prefix().String()
 		if r.named {
 			text = b.names[r.addr]
@@ -44,7 +44,7 @@ func TestReadList(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"10.0.0.0/8 2", "20.0.0.0/16 4", "1.2.3.4/32 6", "host.example 8", "5.6.7.8/32 9"}
-	if diff := cmp.Diff(want, parsedRules(&b, Block)); diff != "" {
+	if diff := cmp.Diff(want, parsedRules(&b)); diff != "" {
 		t.Errorf("Read: rules differ (-want +got):\n%s", diff)
 	}
 	if b.Skipped() != 1 {
@@ -80,7 +80,7 @@ func TestIgnoreErrors(t *testing.T) {
 	if err := b.Add(Block, "1.2.3.4-1.2.3.5"); err != nil {
 		t.Fatalf("Add: %v, want the error held back", err)
 	}
-	if diff := cmp.Diff([]string{"10.0.0.1/32 1", "10.0.0.2/32 5"}, parsedRules(&b, Block)); diff != "" {
+	if diff := cmp.Diff([]string{"10.0.0.1/32 1", "10.0.0.2/32 5"}, parsedRules(&b)); diff != "" {
 		t.Errorf("rules differ (-want +got):\n%s", diff)
 	}
 	errs, total := b.Ignored()
@@ -115,15 +115,18 @@ func TestAddErrorNamesTheArgument(t *testing.T) {
 func TestAddPrefix(t *testing.T) {
 	var b Builder
 	registry := Origin{Name: "registry"}
-	for _, p := range []string{"10.1.2.3/8", "2001:db8::/32"} {
-		if err := b.AddPrefix(Block, netip.MustParsePrefix(p), registry); err != nil {
+	for p, o := range map[string]Origin{"10.1.2.3/8": registry, "2001:db8::/32": {}} {
+		if err := b.AddPrefix(Block, netip.MustParsePrefix(p), o); err != nil {
 			t.Errorf("AddPrefix(%s): %v", p, err)
 		}
 	}
 	if err := b.AddPrefix(Block, netip.Prefix{}, registry); err == nil || !strings.HasPrefix(err.Error(), "registry: ") {
 		t.Errorf("AddPrefix of no network: error %v", err)
 	}
-	if diff := cmp.Diff([]string{"10.1.2.3/8 0"}, parsedRules(&b, Block)); diff != "" || b.Skipped() != 1 {
+	if err := b.AddPrefix(Block, netip.MustParsePrefix("20.0.0.0/8"), Origin{}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"10.1.2.3/8 0", "20.0.0.0/8 0"}, parsedRules(&b)); diff != "" || b.Skipped() != 1 {
 		t.Errorf("Skipped() = %d, rules differ (-want +got):\n%s", b.Skipped(), diff)
 	}
 }
@@ -171,7 +174,7 @@ func TestLongLines(t *testing.T) {
 		"6.6.6.6" + blank
 	var b Builder
 	err := b.Read(Block, iotest.OneByteReader(strings.NewReader(text)), "f")
-	if diff := cmp.Diff([]string{"1.1.1.1/32 1", "2.2.2.2/32 3", "5.5.5.5/32 6", "6.6.6.6/32 8"}, parsedRules(&b, Block)); diff != "" {
+	if diff := cmp.Diff([]string{"1.1.1.1/32 1", "2.2.2.2/32 3", "5.5.5.5/32 6", "6.6.6.6/32 8"}, parsedRules(&b)); diff != "" {
 		t.Errorf("rules differ (-want +got):\n%s", diff)
 	}
 	if err == nil || len(err.Error()) > 1000 {
@@ -224,9 +227,9 @@ func FuzzReadFile(f *testing.F) {
 		if (err != nil) != (bad > 0) {
 			t.Fatalf("Read(%q): error %v, want %d bad entries", text, err, bad)
 		}
-		if !slices.Equal(parsedRules(&got, Block), parsedRules(&want, Block)) || got.Skipped() != want.Skipped() {
+		if !slices.Equal(parsedRules(&got), parsedRules(&want)) || got.Skipped() != want.Skipped() {
 			t.Fatalf("Read(%q): rules %v, %d skipped, want %v, %d", text,
-				parsedRules(&got, Block), got.Skipped(), parsedRules(&want, Block), want.Skipped())
+				parsedRules(&got), got.Skipped(), parsedRules(&want), want.Skipped())
 		}
 	})
 }

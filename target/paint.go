@@ -2,6 +2,7 @@ package target
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -10,16 +11,14 @@ import (
 // A span is a range of addresses, both ends included.
 type span struct{ lo, hi uint32 }
 
-// everything is all of IPv4.
-var everything = span{0, 1<<32 - 1}
+// everything returns all of IPv4.
+func everything() span { return span{0, math.MaxUint32} }
 
 // prefixSpan returns the addresses of a network; host bits of addr are ignored.
 func prefixSpan(addr uint32, length uint8) span {
 	host := uint32(uint64(1)<<(32-length) - 1)
 	return span{addr &^ host, addr | host}
 }
-
-func (s span) contains(t span) bool { return s.lo <= t.lo && t.hi <= s.hi }
 
 func (s span) overlaps(t span) bool { return s.lo <= t.hi && t.lo <= s.hi }
 

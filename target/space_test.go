@@ -198,20 +198,24 @@ func TestSample(t *testing.T) {
 }
 
 func TestRangesStop(t *testing.T) {
-	s := build(t, Ports{}, nil, shippedBlocklist)
-	n := 0
-	for range s.Ranges() {
-		if n++; n == 2 {
-			break
+	for _, s := range []*Space{
+		build(t, Ports{}, nil, shippedBlocklist),
+		build(t, Ports{}, []string{"10.0.0.0", "10.0.0.2", "10.0.0.4", "10.0.0.6"}, nil),
+	} {
+		n := 0
+		for range s.Ranges() {
+			if n++; n == 2 {
+				break
+			}
 		}
-	}
-	for range s.Prefixes() {
-		if n++; n == 4 {
-			break
+		for range s.Prefixes() {
+			if n++; n == 4 {
+				break
+			}
 		}
-	}
-	if n != 4 {
-		t.Errorf("stopped after %d, want 4", n)
+		if n != 4 {
+			t.Errorf("stopped after %d, want 4", n)
+		}
 	}
 }
 

@@ -20,14 +20,12 @@ const (
 // A paintedTwin is the slow, obvious way: a map with a mark for each address, painted entry by entry.
 type paintedTwin struct {
 	allowed [twinSize]bool
-	rank    map[uint32]uint64
 }
 
 func (p *paintedTwin) paint(n netip.Prefix, allowed bool) {
-	n = n.Masked()
-	for a := n.Addr(); a.IsValid() && n.Contains(a); a = a.Next() {
-		v, _ := host4(a)
-		p.allowed[v-twinBase] = allowed
+	first, _ := host4(n.Masked().Addr())
+	for i := range uint32(1) << (32 - n.Bits()) {
+		p.allowed[first-twinBase+i] = allowed
 	}
 }
 

@@ -20,6 +20,6 @@ func ExampleTagger() {
 	again := tagger.Tag(us, target, 80)
 	fmt.Println(tagger.Ports().Match(again, sport, tagger.Tries()) && again.Seq()+1 == 3175278636)
 	// Output:
-	// SYN from port 46798 with sequence number 3175278635
+	// SYN from port 34558 with sequence number 3175278635
 	// true
 }

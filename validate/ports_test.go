@@ -145,7 +145,7 @@ func TestReversedPortsHoldNone(t *testing.T) {
 }
 
 func FuzzPortsMatch(f *testing.F) {
-	f.Add(uint16(32768), uint16(61000), uint32(0x401a8b73), uint16(46798), uint16(1))
+	f.Add(uint16(32768), uint16(61000), uint32(0x401a8b73), uint16(34558), uint16(1))
 	f.Add(uint16(0), uint16(65535), uint32(0xffffffff), uint16(0), uint16(2))
 	f.Add(uint16(5), uint16(7), uint32(0xfffffffe), uint16(5), uint16(9))
 	f.Fuzz(func(t *testing.T, first, last uint16, word uint32, port, tries uint16) {

@@ -87,24 +87,17 @@ func (j *job) openStatus() error {
 		outputs = append(outputs, csv)
 	}
 	m := monitor.New(outputs...)
-	failed := false
+	var plan *zmap.Plan
+	j.config.Hooks.Start = func(p *zmap.Plan) {
+		plan = p
+		j.announce(p)
+	}
 	j.config.Hooks.Progress = func(p zmap.Progress) {
-		if err := m.Observe(sample(&p)); err != nil && !failed {
-			failed = true
+		if err := m.Observe(monitor.SampleOf(&p, plan)); err != nil {
 			j.log.Warn("write status: " + err.Error())
 		}
 	}
-	j.config.Hooks.Start = func(p *zmap.Plan) { j.announce(p) }
 	return nil
-}
-
-// sample is what the monitor takes of a scan's progress.
-func sample(p *zmap.Progress) monitor.Sample {
-	return monitor.Sample{
-		At: p.At, Elapsed: p.Elapsed, Remaining: p.Remaining, Sending: p.Sending, SendTime: p.SendTime, Senders: p.Senders,
-		Asked: p.Targets, Sent: p.Queued, Refused: p.Refused, Received: p.Received, Success: p.SuccessUnique,
-		App: p.AppUnique, Dropped: p.Lost,
-	}
 }
 
 // announce logs what was chosen.

@@ -78,7 +78,7 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	m.OutputResults = r.Rows
 	m.Received, m.Lost, m.Fragments = r.Received, r.Lost, r.Fragments
 	m.ValidationPassed, m.ValidationFailed = r.Passed, r.Failed
-	m.SendFailures, m.PacketsSent, m.TargetsScanned = r.Refused, r.Queued, r.Targets
+	m.SendFailures, m.PacketsSent, m.TargetsScanned = r.Refused, r.Sent+r.Refused, r.Targets
 	m.SuccessTotal, m.SuccessUnique = r.SuccessTotal, r.SuccessUnique
 	m.CooldownTotal, m.CooldownUnique, m.FailureTotal = r.CooldownTotal, r.CooldownUnique, r.FailureTotal
 	m.AppSuccessTotal, m.AppSuccessUnique = r.AppTotal, r.AppUnique

@@ -10,6 +10,7 @@ import (
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
 
@@ -18,20 +19,25 @@ const reserveWait = 10 * time.Millisecond
 
 // A sender asks one share of the targets over one queue. Everything in it is owned by its goroutine, but the counters,
 // which it writes once per batch.
+//
+// Each stage runs over a whole batch before the next begins: memory that one target's look-up waits for comes while the
+// others are looked up, and the same goes for the tags.
 type sender struct {
-	scan    *Scan
-	tx      link.TX
-	walk    *permute.Walk
-	indexes []uint64 // targets taken from the walk and not asked yet
-	buffer  []uint64 // the memory of indexes
-	enc     probe.Encoder
-	tags    *validate.Tagger
-	pace    *pacer
-	left    uint64 // targets that max-targets leaves this sender
-	counts  *sendCounts
+	scan   *Scan
+	tx     link.TX
+	walk   *permute.Walk
+	enc    probe.Encoder
+	tags   *validate.Batch
+	pace   *pacer
+	left   uint64 // targets that max-targets leaves this sender
+	counts *sendCounts
+
+	indexes []uint64        // of the targets taken from the walk at once
+	targets []target.Target // those targets
+	at      int             // the first of them that is not asked yet
+	pending int             // probes of the target before that which are still to be sent
+	shots   []probe.Shot
 	slots   []link.Slot
-	shot    probe.Shot
-	pending int  // probes of the present target still to be sent
 	done    bool // the walk, or max-targets, is at its end
 }
 
@@ -49,10 +55,11 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 			left++
 		}
 	}
+	n := cfg.Batch
 	return &sender{
-		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(cfg.Route), tags: scan.tagger(),
+		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(cfg.Route), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.gate.perSender()), left: left, counts: &scan.sendCounts[i],
-		slots: make([]link.Slot, cfg.Batch), buffer: make([]uint64, cfg.Batch),
+		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, n),
 	}
 }
 
@@ -112,70 +119,71 @@ func (s *sender) batch(n int) error {
 
 // fill writes the next probes into slots and returns how many; fewer than there are slots means that s.done is set.
 func (s *sender) fill(slots []link.Slot) int {
-	targets := uint64(0)
-	filled := 0
-	for filled < len(slots) {
-		if s.pending == 0 {
-			if !s.next() {
-				break
-			}
-			targets++
-		}
-		s.aim()
-		slot := &slots[filled]
-		if id := uint32(1 + s.shot.Try); slot.Template != id {
+	n, targets := s.load(len(slots))
+	tags := s.tags.Tags()
+	for i := range n {
+		slot, shot := &slots[i], &s.shots[i]
+		shot.Tag = tags[i]
+		if id := uint32(1 + shot.Try); slot.Template != id {
 			slot.N = s.enc.Template(id, slot.Data)
 			slot.Template = id
 		}
-		slot.N = s.enc.Patch(slot.Data, &s.shot)
-		s.shot.Try++
-		s.pending--
-		filled++
+		slot.N = s.enc.Patch(slot.Data, shot)
 	}
 	s.counts.targets.Add(targets)
-	s.counts.probes.Add(uint64(filled))
-	return filled
+	s.counts.probes.Add(uint64(n))
+	return n
 }
 
-// next takes the walk's next target into the shot.
-func (s *sender) next() bool {
+// load puts the next probes into shots, all but their tags, and what those depend on into the batch of tags.
+func (s *sender) load(most int) (n int, targets uint64) {
+	cfg := &s.scan.cfg
+	for ; n < most; n++ {
+		if s.pending == 0 {
+			if s.at == len(s.targets) && !s.refill() {
+				break
+			}
+			s.at++
+			s.pending = cfg.Tries
+			targets++
+		}
+		shot := &s.shots[n]
+		shot.Target = s.targets[s.at-1]
+		shot.Try = cfg.Tries - s.pending
+		shot.Src = s.source(shot)
+		if cfg.Hop != nil {
+			shot.Hop = cfg.Hop(shot.Addr)
+		}
+		s.tags.Add(shot.Src, shot.Addr, shot.Port)
+		s.pending--
+	}
+	return n, targets
+}
+
+// refill takes the next targets from the walk. It returns false, and sets done, when there are none or no more are wanted.
+func (s *sender) refill() bool {
 	if s.left == 0 {
 		s.scan.limited.Store(true)
 		s.done = true
 		return false
 	}
-	if len(s.indexes) == 0 {
-		s.indexes = s.buffer[:s.walk.Fill(s.buffer)]
-		if len(s.indexes) == 0 {
-			s.done = true
-			return false
-		}
+	n := s.walk.Fill(s.indexes[:min(uint64(len(s.indexes)), s.left)])
+	s.left -= uint64(n)
+	s.targets, s.at = s.targets[:n], 0
+	for i, index := range s.indexes[:n] {
+		s.scan.cfg.Space.Fill(index, &s.targets[i])
 	}
-	index := s.indexes[0]
-	s.indexes = s.indexes[1:]
-	s.left--
-	cfg := &s.scan.cfg
-	s.shot.Target = cfg.Space.At(index)
-	s.shot.Try = 0
-	s.pending = cfg.Tries
-	if cfg.Hop != nil {
-		s.shot.Hop = cfg.Hop(s.shot.Addr)
-	}
-	if len(cfg.Sources) == 1 {
-		s.shot.Src = cfg.Sources[0]
-		s.shot.Tag = s.tags.Tag(s.shot.Src, s.shot.Addr, s.shot.Port)
-	}
-	return true
+	s.done = n == 0
+	return !s.done
 }
 
-// aim chooses the source address of the next probe where there are several: by target and try, as C ZMap does.
-func (s *sender) aim() {
+// source returns the source address of a probe: where there are several, by target and try, as C ZMap does.
+func (s *sender) source(shot *probe.Shot) netip.Addr {
 	sources := s.scan.cfg.Sources
 	if len(sources) == 1 {
-		return
+		return sources[0]
 	}
-	s.shot.Src = sources[(low32(s.shot.Addr)+uint32(s.shot.Try))%uint32(len(sources))]
-	s.shot.Tag = s.tags.Tag(s.shot.Src, s.shot.Addr, s.shot.Port)
+	return sources[(low32(shot.Addr)+uint32(shot.Try))%uint32(len(sources))]
 }
 
 // low32 returns the last four bytes of an address as a number.

@@ -62,7 +62,7 @@ func appendWord(dst []byte, s string) []byte {
 func appendPrintable(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if unicode.IsPrint(r) && !(r == utf8.RuneError && n == 1) {
+		if unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) {
 			dst = append(dst, s[i:i+n]...)
 		} else {
 			quoted := strconv.Quote(s[i : i+n])

