@@ -16,7 +16,6 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
-	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
@@ -63,6 +62,10 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if plan.Path, err = s.path(ctx, space); err != nil {
 		return err
 	}
+	hops, err := s.hops(ctx, space, plan.Path)
+	if err != nil {
+		return err
+	}
 	l, err := s.open(ctx, plan)
 	if err != nil {
 		return err
@@ -77,7 +80,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	scan, err := engine.New(engine.Config{
-		Space: space, Walks: walks, Total: total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path),
+		Space: space, Walks: walks, Total: total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: seen,
 		Filter: s.filter, Sink: s.Sink, Limits: limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
@@ -178,9 +181,9 @@ func (s *setup) path(ctx context.Context, space *target.Space) (*netdev.Path, er
 }
 
 // route returns what all frames have in common.
-func (s *setup) route(p *netdev.Path) probe.Route {
+func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 	return probe.Route{
-		Ether: p.Ether, SourceMAC: p.SourceMAC, Hops: []packet.MAC{p.HopMAC}, Ports: s.SourcePorts, TTL: s.TTL,
+		Ether: p.Ether, SourceMAC: p.SourceMAC, Hops: hops.macs, Ports: s.SourcePorts, TTL: s.TTL,
 		Unix: uint32(time.Now().Unix()),
 	}
 }

@@ -259,7 +259,7 @@ func TestDecodeAgainstGopacket(t *testing.T) {
 	r := testRand(t)
 	var dirty Parsed
 	seen := map[Kind]int{}
-	for range 6000 {
+	for range 3000 {
 		frame := randFrame(t, r)
 		checkDecode(t, &dirty, frame)
 		if _, ok := readGopacket(frame); ok {
@@ -275,7 +275,7 @@ func TestDecodeAgainstGopacket(t *testing.T) {
 		checkDecode(t, &dirty, cut)
 	}
 	for _, k := range []Kind{KindTCP, KindUDP, KindICMPv4, KindICMPv6} {
-		if seen[k] < 300 {
+		if seen[k] < 200 {
 			t.Errorf("only %d frames of kind %v were compared", seen[k], k)
 		}
 	}

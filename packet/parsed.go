@@ -117,7 +117,7 @@ func (p *Parsed) decodeIPv4(b []byte) Kind {
 		return KindNone
 	}
 	if total < len(b) {
-		b = b[:total:total]
+		b = b[:total]
 	}
 	p.Truncated = total > len(b)
 	p.Src, p.Dst = h.Src(), h.Dst()
@@ -131,7 +131,7 @@ func (p *Parsed) decodeIPv6(b []byte) Kind {
 	h := IPv6(b)
 	total := IPv6Len + h.PayloadLen()
 	if total < len(b) {
-		b = b[:total:total]
+		b = b[:total]
 	}
 	src, srcOK := addr6(h[8:24])
 	dst, dstOK := addr6(h[24:40])
@@ -184,7 +184,7 @@ func (p *Parsed) decodeUDP(b []byte) Kind {
 	}
 	h := UDP(b)
 	if n := max(h.Length(), UDPLen); n < len(b) {
-		h = h[:n:n]
+		h = h[:n]
 	}
 	p.UDP = h
 	p.SrcPort, p.DstPort = h.SrcPort(), h.DstPort()

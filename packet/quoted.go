@@ -56,7 +56,7 @@ func (q *Quoted) decodeIPv4(b []byte) bool {
 	}
 	q.Proto, q.TTL, q.IPID = h.Proto(), h.TTL(), h.ID()
 	q.Src, q.Dst = h.Src(), h.Dst()
-	q.L4 = b[n:len(b):len(b)]
+	q.L4 = b[n:]
 	return true
 }
 
@@ -74,6 +74,6 @@ func (q *Quoted) decodeIPv6(b []byte) bool {
 	}
 	q.Proto, q.TTL = proto, h.HopLimit()
 	q.Src, q.Dst = src, dst
-	q.L4 = l4[:len(l4):len(l4)]
+	q.L4 = l4
 	return true
 }

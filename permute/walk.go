@@ -13,7 +13,7 @@ type Walk struct {
 	thread  uint32
 	threads uint32
 
-	_ [72]byte // fills 128 bytes: two cores never write to one pair of cache lines
+	_ [72]byte // takes the allocator's 128 bytes: no two walks share a pair of cache lines
 }
 
 // Next returns the next index of the walk; ok is false when the walk is over,

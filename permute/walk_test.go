@@ -196,8 +196,9 @@ func TestWalksShareNothing(t *testing.T) {
 }
 
 func TestWalkSize(t *testing.T) {
-	if size := reflect.TypeFor[Walk]().Size(); size%128 != 0 {
-		t.Errorf("a Walk is %d bytes, want a multiple of 128: neighbours would share a cache line", size)
+	// The allocator's sizes are 112 and 128 bytes here; 128 is aligned to itself.
+	if size := reflect.TypeFor[Walk]().Size(); size <= 112 || size > 128 {
+		t.Errorf("a Walk is %d bytes, want 113 to 128: neighbours would share a cache line", size)
 	}
 }
 

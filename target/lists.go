@@ -62,13 +62,13 @@ func (r rule) span() span { return prefixSpan(r.addr, r.bits) }
 
 // Add adds an entry given on the command line. Its syntax is that of a line in a file, without comments.
 func (b *Builder) Add(v Verdict, text string) error {
-
+	b.lists[v].given = true
 	return b.addText(v, strings.Trim(text, blanks), 0, 0)
 }
 
 // AddPrefix adds a network that came from elsewhere, o says whence. IPv6 networks are counted and skipped.
 func (b *Builder) AddPrefix(v Verdict, p netip.Prefix, o Origin) error {
-
+	b.lists[v].given = true
 	if !p.IsValid() {
 		return &EntryError{Origin: o, Entry: p.String(), Err: errors.New("not a valid network")}
 	}
@@ -94,7 +94,7 @@ func (b *Builder) ReadFile(v Verdict, path string) error {
 // Read adds the entries of a list, the first word of each line; # begins a comment. Name stands for r in errors. It
 // reads to the end and reports up to ten lines that cannot be used in one error, each an [EntryError].
 func (b *Builder) Read(v Verdict, r io.Reader, name string) error {
-
+	b.lists[v].given = true
 	source := b.source(name)
 	words := newWordReader(r)
 	var bad faults

@@ -39,13 +39,20 @@ func subByte(a byte) byte {
 	return out
 }
 
-// slowAES is Cipher (section 5.1) with KeyExpansion (section 5.2) inlined.
-func slowAES(key, in [16]byte) [16]byte {
-	var sbox [256]byte
-	for i := range sbox {
-		sbox[i] = subByte(byte(i))
+// A slowAES holds what SubBytes makes of every byte.
+type slowAES struct{ sbox [256]byte }
+
+func newSlowAES() *slowAES {
+	var a slowAES
+	for i := range a.sbox {
+		a.sbox[i] = subByte(byte(i))
 	}
-	w := append([]byte(nil), key[:]...)
+	return &a
+}
+
+// encrypt is Cipher (section 5.1) with KeyExpansion (section 5.2) inlined.
+func (a *slowAES) encrypt(key, in [16]byte) [16]byte {
+	sbox, w := &a.sbox, append([]byte(nil), key[:]...)
 	for rcon := byte(1); len(w) < 176; {
 		t := [4]byte(w[len(w)-4:])
 		if len(w)%16 == 0 {
@@ -82,8 +89,8 @@ func slowAES(key, in [16]byte) [16]byte {
 	}
 }
 
-// slowTag is the text: one block of addresses and port for IPv4, a chain over source, destination and port for IPv6.
-func slowTag(k Key, local, remote netip.Addr, port uint16) Tag {
+// tag is the text: one block of addresses and port for IPv4, a chain over source, destination and port for IPv6.
+func (a *slowAES) tag(k Key, local, remote netip.Addr, port uint16) Tag {
 	var b []byte
 	if local.Is4() && remote.Is4() {
 		b = append(append(b, local.AsSlice()...), remote.AsSlice()...)
@@ -100,7 +107,7 @@ func slowTag(k Key, local, remote netip.Addr, port uint16) Tag {
 		for i := range state {
 			state[i] ^= b[i]
 		}
-		state = slowAES(k, state)
+		state = a.encrypt(k, state)
 	}
 	return state
 }
@@ -113,7 +120,7 @@ func TestSlowAES(t *testing.T) {
 	}
 	// FIPS 197 appendix C.1.
 	want := [16]byte{0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a}
-	if got := slowAES(key, in); got != want {
+	if got := newSlowAES().encrypt(key, in); got != want {
 		t.Fatalf("AES-128 of %x: got %x, want %x", in, got, want)
 	}
 }

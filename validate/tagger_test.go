@@ -79,8 +79,8 @@ func TestTagFields(t *testing.T) {
 }
 
 func TestTagAgainstSlowTwin(t *testing.T) {
-	r := testRand()
-	for i := range 60 {
+	r, slow := testRand(), newSlowAES()
+	for i := range 300 {
 		var k Key
 		for j := range k {
 			k[j] = byte(r.Uint32())
@@ -89,7 +89,7 @@ func TestTagAgainstSlowTwin(t *testing.T) {
 		locals := []netip.Addr{randAddr(r, true), randAddr(r, true), randAddr(r, false)}
 		for range 5 {
 			local, remote, port := locals[r.IntN(3)], randAddr(r, i%2 == 0), uint16(r.Uint32())
-			if got, want := tagger.Tag(local, remote, port), slowTag(k, local, remote, port); got != want {
+			if got, want := tagger.Tag(local, remote, port), slow.tag(k, local, remote, port); got != want {
 				t.Fatalf("key %x, %v, %v, %d: got %x, want %x", k, local, remote, port, got, want)
 			}
 		}
@@ -98,7 +98,7 @@ func TestTagAgainstSlowTwin(t *testing.T) {
 
 // Any addresses must do: the zero Addr, IPv4-mapped ones, one of each family.
 func TestTagOfOddAddresses(t *testing.T) {
-	k := specKey(t)
+	k, slow := specKey(t), newSlowAES()
 	odd := []netip.Addr{
 		{},
 		netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("::ffff:8.8.8.8"), netip.MustParseAddr("::8.8.8.8"),
@@ -107,7 +107,7 @@ func TestTagOfOddAddresses(t *testing.T) {
 	tagger := NewTagger(k, Ports{}, 1) // one for all: nothing of one tag may leak into the next
 	for _, local := range odd {
 		for _, remote := range odd {
-			if got, want := tagger.Tag(local, remote, 7), slowTag(k, local, remote, 7); got != want {
+			if got, want := tagger.Tag(local, remote, 7), slow.tag(k, local, remote, 7); got != want {
 				t.Errorf("%v, %v: got %x, want %x", local, remote, got, want)
 			}
 		}

@@ -18,13 +18,15 @@ import (
 // Config is everything a scan needs, resolved and open. The caller keeps ownership of Link and Sink and closes both after
 // Run.
 type Config struct {
-	Space   *target.Space
-	Walks   []*permute.Walk // one for every queue in Link.TX; together the shard to scan
-	Total   uint64          // targets in those walks, about: what progress is measured by
-	Probe   probe.Probe
-	Route   probe.Route
-	Hop     func(netip.Addr) uint16 // next hop of a target, as a position in Route.Hops; nil means 0 for all
-	Sources []netip.Addr            // our addresses, at least one
+	Space *target.Space
+	Walks []*permute.Walk // one for every queue in Link.TX; together the shard to scan
+	Total uint64          // targets in those walks, about: what progress is measured by
+	Probe probe.Probe
+	Route probe.Route
+	// Hop returns the next hop of a target, as a position in Route.Hops, and false for a target that no frame can reach:
+	// it counts as asked, and gets no probe. Nil means 0 for all.
+	Hop     func(netip.Addr) (uint16, bool)
+	Sources []netip.Addr // our addresses, at least one
 	Key     validate.Key
 	Tries   int     // probes per target
 	Batch   int     // probes per Submit, at most

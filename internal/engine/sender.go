@@ -138,7 +138,7 @@ func (s *sender) fill(slots []link.Slot) int {
 // load puts the next probes into shots, all but their tags, and what those depend on into the batch of tags.
 func (s *sender) load(most int) (n int, targets uint64) {
 	cfg := &s.scan.cfg
-	for ; n < most; n++ {
+	for n < most {
 		if s.pending == 0 {
 			if s.at == len(s.targets) && !s.refill() {
 				break
@@ -152,10 +152,15 @@ func (s *sender) load(most int) (n int, targets uint64) {
 		shot.Try = cfg.Tries - s.pending
 		shot.Src = s.source(shot)
 		if cfg.Hop != nil {
-			shot.Hop = cfg.Hop(shot.Addr)
+			var reachable bool
+			if shot.Hop, reachable = cfg.Hop(shot.Addr); !reachable {
+				s.pending = 0
+				continue
+			}
 		}
 		s.tags.Add(shot.Src, shot.Addr, shot.Port)
 		s.pending--
+		n++
 	}
 	return n, targets
 }

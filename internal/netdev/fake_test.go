@@ -25,8 +25,7 @@ type world struct {
 	stalls    int                  // every so many frames, sending takes 50 ms
 	receiveIs error                // what receive returns
 	sent      []question           // requests seen on the wire
-	lookups   int
-	closed    int // ARP sockets closed
+	closed    int                  // ARP sockets closed
 	opened    int
 }
 
@@ -67,9 +66,16 @@ func (w *world) neighbours(index int) ([]neighbour, error) { return w.table[inde
 
 // lookup is longest prefix first, then lowest metric.
 func (w *world) lookup(dst, src netip.Addr, oif int) (hop, error) {
-	w.lookups++
+	h, err := w.route(dst, oif)
+	if src.IsValid() {
+		h.source = netip.Addr{}
+	}
+	return h, err
+}
+
+func (w *world) route(dst netip.Addr, oif int) (hop, error) {
 	if own := w.owner(dst); own.index != 0 && (oif == 0 || oif == own.index) {
-		return hop{index: 1, to: toSelf, source: w.sourceFor(src, own.prefix.Addr()), pinned: true, prefix: netip.PrefixFrom(dst, 32), table: 255}, nil
+		return hop{index: 1, to: toSelf, source: own.prefix.Addr(), pinned: true, prefix: netip.PrefixFrom(dst, 32), table: 255}, nil
 	}
 	var best *fakeRoute
 	for i := range w.routes {
@@ -88,12 +94,12 @@ func (w *world) lookup(dst, src netip.Addr, oif int) (hop, error) {
 	case best.refuses != nil && oif == 0:
 		return hop{}, best.refuses
 	case best.refuses != nil: // does it cover the target by whatever interface?
-		_, err := w.lookup(dst, src, 0)
+		_, err := w.route(dst, 0)
 		return hop{}, cmp.Or(err, errNoRoute)
 	}
 	h := hop{
 		index: best.dev, gateway: best.gateway, pinned: best.source.IsValid(), prefix: best.to, table: best.table,
-		source: w.sourceFor(src, best.source),
+		source: best.source,
 	}
 	if best.also.IsValid() && dst.As4()[3]%2 == 1 {
 		h.gateway = best.also
@@ -115,13 +121,6 @@ func (w *world) lookup(dst, src netip.Addr, oif int) (hop, error) {
 		h.source = w.pickSource(best.dev, next)
 	}
 	return h, nil
-}
-
-func (w *world) sourceFor(src, route netip.Addr) netip.Addr {
-	if src.IsValid() {
-		return src
-	}
-	return route
 }
 
 // pickSource is inet_select_addr: an address of the interface in the next hop's network, else its first, else another's.

@@ -234,6 +234,12 @@ func TestFindPath(t *testing.T) {
 			want:  viaEth0(nil),
 		},
 		{
+			name:  "reserved addresses without a route are no error among others",
+			world: func(w *world) { w.routes = w.routes[3:] },
+			query: Query{Targets: ips("0.1.2.3", "127.9.9.9", "224.0.0.1", "255.255.255.255", "192.0.2.7"), Interface: "eth0"},
+			want:  viaEth0(func(p *Path) { p.Gateway, p.HopMAC = netip.Addr{}, packet.MAC{} }),
+		},
+		{
 			name:  "own address among others with -i",
 			query: Query{Targets: ips("192.0.2.1", "8.8.8.8"), Interface: "eth0"},
 			want:  viaEth0(nil),
@@ -263,6 +269,17 @@ func TestFindPath(t *testing.T) {
 		},
 		{
 			name:  "Ethernet without ARP: to its own address",
+			query: Query{Targets: ips("10.9.1.4")},
+			want: &Path{
+				Interface: "dum0", Index: dum0, MTU: 1500, Ether: true, Sources: ips("10.9.0.1"),
+				SourceMAC: mac(dum0), HopMAC: mac(dum0), Gateway: ip("10.9.0.254"),
+			},
+		},
+		{
+			name: "Ethernet without ARP, left-over entry",
+			world: func(w *world) {
+				w.table[dum0] = []neighbour{{addr: ip("10.9.0.254"), mac: mac(0x66), state: learned}}
+			},
 			query: Query{Targets: ips("10.9.1.4")},
 			want: &Path{
 				Interface: "dum0", Index: dum0, MTU: 1500, Ether: true, Sources: ips("10.9.0.1"),

@@ -14,8 +14,9 @@ type kernel interface {
 	devices() ([]device, error)
 	// addresses returns the IPv4 addresses of all interfaces, each interface's primary address first.
 	addresses() ([]address, error)
-	// lookup asks for the route to dst, from src unless that is invalid, by the interface oif unless that is 0. The
-	// error wraps one of errNoRoute, errUnreachable, errProhibited and errBlackhole if there is none.
+	// lookup asks for the route to dst, from src unless that is invalid, by the interface oif unless that is 0. Asked with
+	// a src it names no source. The error wraps one of errNoRoute, errUnreachable, errProhibited and errBlackhole if
+	// there is no route.
 	lookup(dst, src netip.Addr, oif int) (hop, error)
 	// connected returns the destinations of a table's routes that need no gateway on an interface.
 	connected(index, table int) ([]netip.Prefix, error)

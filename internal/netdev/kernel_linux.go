@@ -134,10 +134,6 @@ func (r *rtnetlink) lookup(dst, src netip.Addr, oif int) (hop, error) {
 	}
 	h := hop{index: outcome.LinkIndex, gateway: gatewayOf(outcome.Gw, outcome.Via), table: match.Table, pinned: match.Src != nil}
 	h.source, _ = netip.AddrFromSlice(outcome.Src)
-	if src.IsValid() {
-		h.source = src
-	}
-	h.source = h.source.Unmap()
 	if p, ok := prefixOf(match.Dst); ok {
 		h.prefix = p
 	} else {

@@ -180,8 +180,9 @@ func TestLookupAgainstTwin(t *testing.T) {
 				if dst.IsLoopback() {
 					oif = 0 // by an Ethernet they are ordinary addresses to the kernel; the rules do not ask
 				}
-				got, gotErr := k.lookup(dst, netip.Addr{}, oif)
-				want, wantErr := w.lookup(dst, netip.Addr{}, oif)
+				src := []netip.Addr{{}, {}, ip("192.0.2.2"), ip("198.51.100.1")}[rng.IntN(4)]
+				got, gotErr := k.lookup(dst, src, oif)
+				want, wantErr := w.lookup(dst, src, oif)
 				if want.to == toSelf { // where the kernel keeps its own addresses is its own affair
 					got.prefix, got.table, want.prefix, want.table = netip.Prefix{}, 0, netip.Prefix{}, 0
 				}

@@ -22,7 +22,7 @@ const (
 )
 
 // slotStride is the distance of slots: room for the longest frame in whole cache lines. Strides of 128 to 2048 bytes
-// measure the same for short frames: a batch fits into the second cache, and the kernel's part is a thousand times larger.
+// measure the same for short frames: a batch fits into the second-level cache.
 const slotStride = (link.MaxFrame + 63) &^ 63
 
 // callFrames is the most frames in one system call, for the call keeps the Go scheduler waiting; see messages.send.
@@ -95,7 +95,7 @@ func peer(dev device, protocol uint16) unix.RawSockaddrLinklayer {
 
 // Reserve hands out the first slots of the batch. It never waits.
 func (t *TX) Reserve(s []link.Slot, _ time.Duration) int {
-	if t.err != nil {
+	if t.fd < 0 {
 		return 0
 	}
 	t.forget(0)
