@@ -85,7 +85,7 @@ type Config struct {
 }
 
 // Unlimited is the rate of a scan that goes as fast as the link takes it.
-var Unlimited = math.Inf(1)
+const Unlimited = math.MaxFloat64
 
 // Hooks are called while a scan runs, from a goroutine that does nothing else. Nil means not wanted.
 type Hooks struct {
@@ -93,12 +93,16 @@ type Hooks struct {
 	Progress func(Progress) // about every second, and once at the end
 }
 
-// Progress, Counts, Stop and Choice are the engine's own words for a running scan.
+// The engine's own words for a running scan.
 type (
+	// Progress is a scan's numbers at one moment with what follows from them.
 	Progress = engine.Progress
-	Counts   = engine.Counts
-	Stop     = engine.Stop
-	Choice   = engine.Choice
+	// Counts are a scan's numbers at one moment.
+	Counts = engine.Counts
+	// Stop is the reason for which a scan ended.
+	Stop = engine.Stop
+	// Choice is yes, no, or what the probe module says.
+	Choice = engine.Choice
 )
 
 // A DryRun shows frames instead of sending them.

@@ -146,7 +146,7 @@ func (s *setup) resolveRate() error {
 		s.rate = max(1, math.Floor(float64(s.Bandwidth)/float64(bits)))
 	case s.Rate == 0:
 		s.rate = DefaultRate
-	case !math.IsInf(s.Rate, 1):
+	case s.Rate < Unlimited:
 		s.rate = s.Rate
 	}
 	return nil

@@ -48,7 +48,7 @@ func TestPatchTCP(t *testing.T) {
 	r := testRand(t)
 	for i := range 4000 {
 		e := randEnds(r, i%2 == 1)
-		f := TCPFields{Flags: SYN, Window: 65535, Options: randBytes(r, 4*r.IntN(11))}
+		f := TCPFields{Flags: SYN, Window: 65535, Urgent: u16(r), Options: randBytes(r, 4*r.IntN(11))}
 		n := f.Len() + r.IntN(9) // with a payload, also of odd length
 		payload := randBytes(r, n-f.Len())
 		got := f.Encode(make([]byte, n))

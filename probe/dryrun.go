@@ -2,13 +2,12 @@ package probe
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/zmap-go/zmap/packet"
 )
 
 // dashes end every frame of a dry run: exactly 54.
-var dashes = strings.Repeat("-", 54) + "\n"
+const dashes = "------------------------------------------------------\n"
 
 // AppendDryRun appends to dst what --dryrun prints of a frame, in C ZMap's words: a line for the transport header, one for
 // the IP header, one for the Ethernet header if there is one, and 54 dashes.

@@ -52,6 +52,11 @@ func TestOrderOfCZMap(t *testing.T) {
 			[]uint64{0, 32767, 32768, 49151, 49152, 49407},
 			[]string{"10.0.0.0", "10.0.127.255", "172.16.64.0", "172.16.127.255", "192.168.1.0", "192.168.1.255"},
 		},
+		{
+			"halves of a block make it whole", build(t, Ports{}, []string{"20.0.0.0/24", "20.64.32.0/19", "20.64.0.0/19"}, nil),
+			[]uint64{0, 1<<14 - 1, 1 << 14},
+			[]string{"20.64.0.0", "20.64.63.255", "20.0.0.0"},
+		},
 	} {
 		if got := addrsAt(c.space, c.indexes...); !slices.Equal(got, c.want) {
 			t.Errorf("%s: indexes %d: got %v, want %v", c.name, c.indexes, got, c.want)

@@ -71,7 +71,7 @@ func demo(ctx context.Context, std Streams) error {
 	if err != nil {
 		return fmt.Errorf("make a test network: %w", err)
 	}
-	defer net.Close()
+	defer func() { _ = net.Close() }()
 
 	link := net.Link()
 	fmt.Fprintf(std.Out, "A test Internet behind interface %s (%s): %s has hosts that answer on port %d, refuse, stay silent,\n"+

@@ -30,7 +30,7 @@ func (j *job) openOutput() error {
 	if _, err := schema.Select(fields); err != nil {
 		return argError("output-fields", fields, err)
 	}
-	var w io.Writer = j.std.Out
+	w := j.std.Out
 	switch {
 	case j.config.DryRun != nil && (j.o.output == "" || j.o.output == "-"):
 		w = io.Discard // standard output belongs to the probes

@@ -10,48 +10,66 @@ import (
 // flushEvery bounds how long a row waits in a sink's buffer.
 const flushEvery = 100 * time.Millisecond
 
-// collect is the one goroutine that owns the filter and the sink. It ends when the queue is closed, and goes on taking
-// batches after a failure, so that no receiver blocks for ever.
-func (s *Scan) collect() {
-	flush := time.NewTicker(flushEvery)
-	defer flush.Stop()
-	broken, dirty := false, false
-	fail := func(err error) {
-		broken = true
-		why := SinkFailed
-		if errors.Is(err, sink.ErrReaderGone) {
-			why = ReaderGone
-		}
-		s.stop.stopScan(why, err)
-	}
+// A collector is the one goroutine that owns the filter and the sink. After a failure it goes on taking batches, so that no
+// receiver blocks for ever.
+type collector struct {
+	scan   *Scan
+	dirty  bool // rows may be in the sink's buffer
+	broken bool // the sink has failed
+}
+
+// run ends when the queue is closed.
+func (c *collector) run() {
+	s := c.scan
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case b, ok := <-s.queue:
 			if !ok {
-				if err := s.flush(); err != nil && !broken {
-					fail(err)
-				}
+				c.flush()
 				return
 			}
 			s.reopen()
-			if !broken {
-				if err := s.write(b); err != nil {
-					fail(err)
-				}
-				dirty = true
-			}
+			c.take(b)
 			b.n = 0
 			s.free <- b
-		case <-flush.C:
+		case <-tick.C:
 			s.reopen() // a receiver may have closed the gate just after the last batch was taken
-			if dirty && !broken {
-				if err := s.flush(); err != nil {
-					fail(err)
-				}
-				dirty = false
-			}
+			c.flush()
 		}
 	}
+}
+
+// take writes a batch's rows.
+func (c *collector) take(b *batch) {
+	if c.broken {
+		return
+	}
+	c.dirty = true
+	c.check(c.scan.write(b))
+}
+
+// flush empties the sink's buffer, if it has one and there may be something in it.
+func (c *collector) flush() {
+	f, ok := c.scan.cfg.Sink.(sink.Flusher)
+	if ok && c.dirty && !c.broken {
+		c.dirty = false
+		c.check(f.Flush())
+	}
+}
+
+// check ends the scan if err is an error.
+func (c *collector) check(err error) {
+	if err == nil {
+		return
+	}
+	c.broken = true
+	why := SinkFailed
+	if errors.Is(err, sink.ErrReaderGone) {
+		why = ReaderGone
+	}
+	c.scan.stop.stopScan(why, err)
 }
 
 // reopen opens the gate when the queue has run down.
@@ -76,14 +94,6 @@ func (s *Scan) write(b *batch) error {
 		if n := s.rows.Add(1); n == s.cfg.Limits.MaxResults {
 			s.stop.stopScan(MaxResults, nil)
 		}
-	}
-	return nil
-}
-
-// flush empties the sink's buffer, if it has one.
-func (s *Scan) flush() error {
-	if f, ok := s.cfg.Sink.(sink.Flusher); ok {
-		return f.Flush()
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 		return res, err
 	}
 	collected := make(chan struct{})
-	go func() { defer close(collected); s.collect() }()
+	go func() { defer close(collected); (&collector{scan: s}).run() }()
 	res.RecvStart = time.Now()
 	receivers := s.startReceivers()
 

@@ -66,10 +66,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 // run sends until the walk ends, a limit is reached or the scan is stopped, and drains the queue.
 func (s *sender) run() {
 	stop := s.scan.stop
-	for {
-		if !s.scan.gate.hold(stop.sending) {
-			break
-		}
+	for s.scan.gate.hold(stop.sending) {
 		s.pace.setRate(s.scan.gate.perSender())
 		allowed := s.pace.wait(len(s.slots), stop.sending)
 		if allowed == 0 {

@@ -102,7 +102,7 @@ func (f *finder) gatewayWarnings(gateways *tally, best entry) []string {
 	}
 	for _, e := range gateways.entries {
 		other := e.example.hop
-		if e.key != best.key && (true || other.prefix != other.prefix) {
+		if e.key != best.key && (other.prefix != best.example.hop.prefix || other.table != best.example.hop.table) {
 			return []string{fmt.Sprintf("some targets have another gateway, such as %s with %s, but are sent to %s like the rest:"+
 				" scan them apart if answers are missing.", e.example.target, e.key, best.key)}
 		}

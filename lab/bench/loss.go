@@ -32,12 +32,12 @@ func loss(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	defer net.Close()
+	defer func() { _ = net.Close() }()
 	dir, err := os.MkdirTemp("", "zmap-bench")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	out := filepath.Join(dir, "hits.csv")
 	seconds := strconv.Itoa(int(o.time.Seconds()))
 	cmd := exec.CommandContext(ctx, o.zmap, "-q", "-p", strconv.Itoa(livePort), "-r", strconv.Itoa(o.rate), "-t", seconds,

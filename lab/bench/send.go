@@ -79,7 +79,7 @@ func send(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	defer net.Close()
+	defer func() { _ = net.Close() }()
 	list, missing := contenders(o, net.Link())
 	figures := make([][]figure, len(list))
 	for round := range o.runs {
@@ -178,7 +178,7 @@ func printSend(o *options, list []contender, figures [][]figure) {
 		cpu := median(figures[i], func(f figure) float64 { return f.cpu.Seconds() / float64(f.frames) * 1e6 })
 		fmt.Fprintf(w, "%s\t%.3f\t%.2f\t%s\n", c.name, median(figures[i], figure.rate)/1e6, cpu, ratio)
 	}
-	w.Flush()
+	_ = w.Flush() // to standard output
 }
 
 // median returns the middle value of what of makes of the figures.

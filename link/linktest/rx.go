@@ -37,6 +37,9 @@ func (r *RX) keep(frame []byte) {
 	if snap := r.w.cfg.Filter.Snap; snap > 0 {
 		n = min(n, snap)
 	}
+	if r.closed {
+		return
+	}
 	if r.bytes+n > r.w.cfg.RingBytes {
 		r.lost++
 		return

@@ -1,0 +1,100 @@
+package afpacket
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/linktest"
+)
+
+// wires numbers the pairs, so that no test meets an interface of another.
+var wires atomic.Uint32
+
+// A pair is the two ends of a veth wire that a test made itself. Nothing in this package's tests sends anywhere else.
+type pair struct {
+	a, b netlink.Link
+}
+
+// newPair makes a wire in the namespace that lab.Main entered.
+func newPair(t testing.TB, mtu int) pair {
+	t.Helper()
+	n := wires.Add(1)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = fmt.Sprintf("ta%d", n), mtu
+	attrs.HardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName, veth.PeerMTU = fmt.Sprintf("tb%d", n), uint32(mtu)
+	veth.PeerHardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 2}
+	must(t, netlink.LinkAdd(veth))
+	t.Cleanup(func() { _ = netlink.LinkDel(veth) })
+	p := pair{a: find(t, attrs.Name), b: find(t, veth.PeerName)}
+	for _, l := range []netlink.Link{p.a, p.b} {
+		// A silent interface: no address, so no router solicitations either.
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+l.Attrs().Name+"/disable_ipv6", []byte("1"), 0)
+		must(t, netlink.LinkSetUp(l))
+	}
+	for range 200 {
+		if find(t, attrs.Name).Attrs().RawFlags&(1<<6) != 0 { // IFF_RUNNING
+			return p
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("interface %s does not come up", attrs.Name)
+	return p
+}
+
+func find(t testing.TB, name string) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	must(t, err)
+	return l
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open opens a link on one end.
+func open(t testing.TB, end netlink.Link, cfg link.Config) *link.Link {
+	t.Helper()
+	cfg.Interface, cfg.Index = end.Attrs().Name, end.Attrs().Index
+	l, err := Engine{}.Open(t.Context(), cfg)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func TestConformance(t *testing.T) {
+	for name, change := range map[string]func(*link.Config){
+		"bypass": func(*link.Config) {},
+		"qdisc":  func(c *link.Config) { c.Qdisc = link.QdiscUse },
+		"odd":    func(c *link.Config) { c.Batch, c.Promiscuous = 100, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			linktest.Conformance(t, func(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
+				t.Helper()
+				p := newPair(t, mtu)
+				change(&cfg)
+				a, b := open(t, p.a, cfg), open(t, p.b, cfg)
+				return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
+					must(t, netlink.LinkSetDown(p.a))
+					must(t, netlink.LinkSetDown(p.b))
+				}}
+			})
+		})
+	}
+}

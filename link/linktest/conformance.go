@@ -1,0 +1,132 @@
+package linktest
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// A Bed is one wire for one test of [Conformance].
+type Bed struct {
+	TX  link.TX // sends at one end
+	RX  link.RX // receives at the other what passes the filter
+	Cut func()  // switches the interface of TX off, and with it the wire
+}
+
+// An Opener makes a bed for a test, and has everything closed at its end. Names of interfaces in cfg are for it to fill
+// in; longer IP packets than mtu must be refused by the link.
+type Opener func(t *testing.T, cfg link.Config, mtu int) Bed
+
+// Conformance is what the rest of the program relies on, whatever the engine: frames arrive whole and in order, the
+// filter and the snap length are honoured, every frame is accounted for on both sides, slots keep their promise, and ends
+// (of the queue, of the interface) come as errors and not as silence.
+func Conformance(t *testing.T, open Opener) {
+	for _, c := range []struct {
+		name string
+		run  func(t *testing.T, open Opener)
+	}{
+		{"order and content", testOrder},
+		{"every length", testLengths},
+		{"slots come back", testSlots},
+		{"misuse is an error", testMisuse},
+		{"full queue", testFullQueue},
+		{"refused frames", testRefused},
+		{"abort", testAbort},
+		{"close", testClose},
+		{"interface goes down", testDown},
+		{"filter", testFilter},
+		{"snap length", testSnap},
+		{"tags", testTags},
+		{"exact loss", testLoss},
+		{"counters are for everyone", testCounters},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
+	}
+}
+
+const standardMTU = link.MaxFrame - etherLen
+
+// patience is how long a test waits for what must come; nothing waits that long unless it fails.
+const patience = 5 * time.Second
+
+// local is where the test frames go to.
+func local() netip.Addr { return netip.MustParseAddr("192.0.2.2") }
+
+// config is what most tests open.
+func config() link.Config {
+	return link.Config{
+		Ether: true, Retries: 3,
+		Filter: link.Filter{UDP: true, Local: []netip.Addr{local()}, Ports: []link.PortRange{{First: 40000, Last: 40999}}},
+	}
+}
+
+// A seen is a copy of a received frame.
+type seen struct {
+	link.Frame
+}
+
+// collect polls until n frames came or nothing came for a while.
+func collect(t *testing.T, rx link.RX, n int) []seen {
+	t.Helper()
+	var got []seen
+	for start := time.Now(); len(got) < n && time.Since(start) < patience; {
+		k, err := rx.Poll(100*time.Millisecond, func(f *link.Frame) {
+			c := seen{*f}
+			c.Data = append([]byte(nil), f.Data...)
+			got = append(got, c)
+		})
+		if err != nil {
+			t.Fatalf("poll after %d of %d frames: %v", len(got), n, err)
+		}
+		if k > 0 {
+			start = time.Now()
+		}
+	}
+	if len(got) != n {
+		t.Fatalf("got %d frames, want %d (received %d, lost %d)", len(got), n, rx.Received(), rx.Lost())
+	}
+	return got
+}
+
+// quiet checks that nothing more arrives.
+func quiet(t *testing.T, rx link.RX) {
+	t.Helper()
+	n, err := rx.Poll(50*time.Millisecond, func(f *link.Frame) { t.Errorf("unexpected frame %x", f.Data) })
+	if n != 0 || err != nil {
+		t.Errorf("poll when nothing is to come: got %d frames, error %v", n, err)
+	}
+}
+
+// send submits the frames in batches of at most batch.
+func send(t *testing.T, tx link.TX, batch int, frames [][]byte) {
+	t.Helper()
+	slots := make([]link.Slot, batch)
+	for len(frames) > 0 {
+		n := tx.Reserve(slots[:min(batch, len(frames))], patience)
+		if n == 0 {
+			t.Fatalf("no slot within %v, %d frames left: %+v", patience, len(frames), tx.Stats())
+		}
+		for i := range slots[:n] {
+			slots[i].N = copy(slots[i].Data, frames[i])
+		}
+		if err := tx.Submit(slots[:n]); err != nil {
+			t.Fatalf("submit: %v", err)
+		}
+		frames = frames[n:]
+	}
+	if err := tx.Drain(t.Context()); err != nil {
+		t.Fatalf("drain: %v", err)
+	}
+}
+
+// account checks the counters of an idle queue. Retried is the engine's own business.
+func account(t *testing.T, tx link.TX, want link.TXStats) {
+	t.Helper()
+	got := tx.Stats()
+	got.Retried = 0
+	if got != want {
+		t.Errorf("got counters %+v, want %+v", got, want)
+	}
+}

@@ -1,0 +1,222 @@
+package linktest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// testDown cuts the wire between two batches.
+func testDown(t *testing.T, open Opener) {
+	bed := open(t, config(), standardMTU)
+	r := rand.New(rand.NewPCG(9, 9))
+	frames := [][]byte{datagram(r, 60), datagram(r, 61), datagram(r, 62)}
+	send(t, bed.TX, 64, frames)
+	bed.Cut()
+	slots := make([]link.Slot, 8)
+	var err error
+	for start := time.Now(); err == nil && time.Since(start) < patience; {
+		n := bed.TX.Reserve(slots, time.Millisecond)
+		for i := range slots[:n] {
+			slots[i].N = copy(slots[i].Data, frames[0])
+		}
+		err = bed.TX.Submit(slots[:n])
+	}
+	if !errors.Is(err, link.ErrDown) {
+		t.Errorf("submit on an interface that is down: got error %v, want %v", err, link.ErrDown)
+	}
+	before := bed.TX.Stats()
+	if n := bed.TX.Reserve(slots, time.Millisecond); n > 0 {
+		if err := bed.TX.Submit(slots[:n]); !errors.Is(err, link.ErrDown) {
+			t.Errorf("submit again: got error %v, want %v", err, link.ErrDown)
+		}
+	}
+	if s := bed.TX.Stats(); s.Queued != s.Sent+s.Refused+s.Aborted || s.Queued < 3 || s.Sent != before.Sent {
+		t.Errorf("counters after the interface went down: %+v, before %+v", s, before)
+	}
+	if err := bed.TX.Drain(t.Context()); err != nil {
+		t.Errorf("drain: %v", err)
+	}
+	got, err := 0, error(nil)
+	for start := time.Now(); err == nil && time.Since(start) < patience; {
+		var n int
+		n, err = bed.RX.Poll(20*time.Millisecond, func(*link.Frame) { got++ })
+		if err != nil && n != 0 {
+			t.Errorf("%d frames come with the error %v", n, err)
+		}
+	}
+	if !errors.Is(err, link.ErrDown) {
+		t.Errorf("poll on an interface that is down: got error %v, want %v", err, link.ErrDown)
+	}
+	if got < len(frames) {
+		t.Errorf("%d frames handed over before the error, want the %d sent before the cut", got, len(frames))
+	}
+	if _, err := bed.RX.Poll(time.Millisecond, func(*link.Frame) {}); !errors.Is(err, link.ErrDown) {
+		t.Errorf("poll again: got error %v, want %v", err, link.ErrDown)
+	}
+}
+
+// testFilter sends what is wanted and what is not; the twin says which is which.
+func testFilter(t *testing.T, open Opener) {
+	cfg := config()
+	cfg.Filter.Echo, cfg.Filter.Errors, cfg.Filter.TCP = true, true, link.TCPAnswers
+	bed := open(t, cfg, standardMTU)
+	r := rand.New(rand.NewPCG(10, 10))
+	var frames, wanted [][]byte
+	for range 1500 {
+		f := strange(r)
+		frames = append(frames, f)
+		if cfg.Filter.Match(f, true) {
+			wanted = append(wanted, f)
+		}
+	}
+	if len(wanted) < 100 || len(wanted) > 1400 {
+		t.Fatalf("%d of %d frames wanted: the test tests nothing", len(wanted), len(frames))
+	}
+	send(t, bed.TX, 64, frames)
+	for i, g := range collect(t, bed.RX, len(wanted)) {
+		if !bytes.Equal(g.Data, wanted[i]) {
+			t.Fatalf("frame %d: got %x, want %x", i, g.Data, wanted[i])
+		}
+	}
+	quiet(t, bed.RX)
+	if n := bed.RX.Received(); n != uint64(len(wanted)) {
+		t.Errorf("%d frames passed the filter, want %d", n, len(wanted))
+	}
+}
+
+func testSnap(t *testing.T, open Opener) {
+	const snap = 96
+	cfg := config()
+	cfg.Filter.Snap = snap
+	bed := open(t, cfg, standardMTU)
+	r := rand.New(rand.NewPCG(11, 11))
+	var frames [][]byte
+	for _, n := range []int{60, snap - 1, snap, snap + 1, 500, link.MaxFrame} {
+		frames = append(frames, datagram(r, n))
+	}
+	send(t, bed.TX, 64, frames)
+	for i, g := range collect(t, bed.RX, len(frames)) {
+		want := frames[i][:min(snap, len(frames[i]))]
+		if !bytes.Equal(g.Data, want) || g.Len != len(frames[i]) {
+			t.Errorf("frame of %d bytes: got %d bytes, length %d, want %d bytes, length %d",
+				len(frames[i]), len(g.Data), g.Len, len(want), len(frames[i]))
+		}
+	}
+}
+
+// testTags sends frames with a VLAN tag: they must arrive, and the tag either in band or beside the frame.
+func testTags(t *testing.T, open Opener) {
+	bed := open(t, config(), standardMTU)
+	r := rand.New(rand.NewPCG(12, 12))
+	plain := datagram(r, 100)
+	const priority = 5 << 13
+	var frames [][]byte
+	for _, tag := range []uint16{1, 7, 4094} {
+		f := append([]byte(nil), plain[:12]...)
+		f = binary.BigEndian.AppendUint16(f, 0x8100)
+		f = binary.BigEndian.AppendUint16(f, priority|tag)
+		frames = append(frames, append(f, plain[12:]...))
+	}
+	send(t, bed.TX, 64, frames)
+	for i, g := range collect(t, bed.RX, len(frames)) {
+		tag := binary.BigEndian.Uint16(frames[i][14:]) & 0x0fff
+		switch {
+		case g.VLAN == 0 && bytes.Equal(g.Data, frames[i]):
+		case g.VLAN == tag && bytes.Equal(g.Data, plain):
+		default:
+			t.Errorf("frame with tag %d: got tag %d beside %x", tag, g.VLAN, g.Data)
+		}
+	}
+	send(t, bed.TX, 64, [][]byte{plain})
+	if got := collect(t, bed.RX, 1); got[0].VLAN != 0 {
+		t.Errorf("frame without a tag: got tag %d", got[0].VLAN)
+	}
+}
+
+// testLoss overruns a small ring: what is handed over and what is counted as lost must add up to what was sent.
+func testLoss(t *testing.T, open Opener) {
+	const sent = 20000
+	cfg := config()
+	cfg.RingBytes = 128 << 10
+	bed := open(t, cfg, standardMTU)
+	r := rand.New(rand.NewPCG(13, 13))
+	frames := make([][]byte, sent)
+	for i := range frames {
+		frames[i] = datagram(r, 66)
+	}
+	send(t, bed.TX, 64, frames)
+	account(t, bed.TX, link.TXStats{Queued: sent, Sent: sent})
+	got := 0
+	for start := time.Now(); time.Since(start) < patience; {
+		n, err := bed.RX.Poll(100*time.Millisecond, func(f *link.Frame) {
+			if !bytes.Equal(f.Data, frames[got]) {
+				t.Errorf("frame %d: got %x, want %x", got, f.Data, frames[got])
+			}
+			got++
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	lost, received := bed.RX.Lost(), bed.RX.Received()
+	if lost == 0 {
+		t.Errorf("nothing lost of %d frames in a ring of %d bytes: the test tests nothing", sent, cfg.RingBytes)
+	}
+	if uint64(got)+lost != sent || received != sent {
+		t.Errorf("%d frames handed over, %d lost, %d received: want %d in all", got, lost, received, sent)
+	}
+	// The ring works again, and the counters do not start over.
+	send(t, bed.TX, 64, frames[:10])
+	collect(t, bed.RX, 10)
+	if bed.RX.Lost() != lost || bed.RX.Received() != sent+10 {
+		t.Errorf("then %d lost and %d received, want %d and %d", bed.RX.Lost(), bed.RX.Received(), lost, sent+10)
+	}
+}
+
+// testCounters reads every counter from another goroutine while frames come and go; the race detector watches.
+func testCounters(t *testing.T, open Opener) {
+	bed := open(t, config(), standardMTU)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		var last link.TXStats
+		var received uint64
+		for {
+			s, n := bed.TX.Stats(), bed.RX.Received()
+			if s.Sent < last.Sent || n < received || bed.RX.Lost() != 0 {
+				t.Errorf("counters run backwards: %+v then %+v, received %d then %d", last, s, received, n)
+				return
+			}
+			last, received = s, n
+			bed.TX.Abort()
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	r := rand.New(rand.NewPCG(14, 14))
+	frame := datagram(r, 66)
+	for range 40 {
+		send(t, bed.TX, 16, [][]byte{frame, frame, frame, frame})
+		if _, err := bed.RX.Poll(time.Millisecond, func(*link.Frame) {}); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-done
+	s := bed.TX.Stats()
+	if s.Queued != 160 || s.Sent+s.Refused+s.Aborted != s.Queued {
+		t.Errorf("got counters %+v, want all of 160 frames accounted for", s)
+	}
+}
