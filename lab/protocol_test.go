@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// connect joins a client to a server with handlers. The returned channel gets what serve returned.
+// connectPipe joins a client to a server with handlers. The returned channel gets what serve returned.
 func connectPipe(handlers map[operation]handler) (*client, <-chan error) {
 	ours, theirs := net.Pipe()
 	ended := make(chan error, 1)
@@ -53,7 +53,7 @@ func TestCallErrors(t *testing.T) {
 	c, _ := connectPipe(map[operation]handler{
 		"partial": decode(func(context.Context, struct{}) (any, error) { return "half", errors.New("only half") }),
 		"number":  decode(func(context.Context, int) (any, error) { return nil, nil }),
-		"channel": decode(func(context.Context, struct{}) (any, error) { return make(chan int), nil }),
+		"channel": decode(func(context.Context, string) (any, error) { return make(chan int), nil }),
 	})
 	defer c.conn.Close()
 	var got string

@@ -134,6 +134,72 @@ func TestWalkLong(t *testing.T) {
 	}
 }
 
+// TestReductions goes far enough through the largest group, forth and back, to
+// meet products that times leaves unreduced: about one in 2^18.
+func TestReductions(t *testing.T) {
+	g := Grid{1 << 48, 1}
+	c := mustCycle(t, 2, g)
+	w := mustWalk(t, c)
+	batch := make([]uint64, 1024)
+	w.Fill(batch)
+	start := w.Mark()
+	x, unreduced := start.Element, 0
+	for range 4096 {
+		w.Fill(batch)
+		for i, v := range batch {
+			for x > g.Rows { // one of the few elements that are no index
+				x = mulMod(x, c.generator, c.prime)
+			}
+			if v != x-1 {
+				t.Fatalf("number %d of a batch: got %d, want %d", i, v, x-1)
+			}
+			if c.forward.times(x, c.prime) >= c.prime {
+				unreduced++
+			}
+			x = mulMod(x, c.generator, c.prime)
+		}
+	}
+	if unreduced == 0 {
+		t.Error("every product was reduced: this test has tested nothing")
+	}
+	for range 4096 {
+		if n := w.Rewind(uint64(len(batch))); n != uint64(len(batch)) {
+			t.Fatalf("Rewind(%d) = %d", len(batch), n)
+		}
+	}
+	if got := w.Mark(); got != start {
+		t.Errorf("back at %+v, want %+v", got, start)
+	}
+}
+
+// TestUnreduced puts the prime on top of the element, as times may do.
+// Nothing that a walk does may show it.
+func TestUnreduced(t *testing.T) {
+	for _, g := range append([]Grid{{1 << 32, 1 << 16}, {1 << 48, 1}, {1 << 32, 1}}, smallGrids...) {
+		c := mustCycle(t, 4, g)
+		plain, odd := mustWalk(t, c), mustWalk(t, c)
+		for range 20 {
+			odd.x = reduce(odd.x, c.prime) + c.prime
+			if a, b := plain.Mark(), odd.Mark(); a != b {
+				t.Fatalf("grid %v: got mark %+v, want %+v", g, b, a)
+			}
+			want, got := make([]uint64, 7), make([]uint64, 7)
+			if a, b := plain.Fill(want), odd.Fill(got); a != b || !slices.Equal(got, want) {
+				t.Fatalf("grid %v, Fill: got %v (%d), want %v (%d)", g, got, b, want, a)
+			}
+			odd.x = reduce(odd.x, c.prime) + c.prime
+			a, _ := plain.Next()
+			if b, _ := odd.Next(); a != b {
+				t.Fatalf("grid %v, Next: got %d, want %d", g, b, a)
+			}
+			odd.x = reduce(odd.x, c.prime) + c.prime
+			if a, b := plain.Rewind(3), odd.Rewind(3); a != b {
+				t.Fatalf("grid %v, Rewind(3): got %d, want %d", g, b, a)
+			}
+		}
+	}
+}
+
 // TestCount compares the test without branches with the plain one, most of all at the edges.
 func TestCount(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))

@@ -14,10 +14,11 @@ import (
 )
 
 // Sizes of the way from the receivers to the collector. A batch leaves when it is full or when the link has nothing more
-// for now; the queue holds as many batches as make a second's answers at a high rate.
+// for now. A row takes some 2 KB, so the 4,096 that may be on their way stay below 10 MB; the link's ring behind them holds
+// far more.
 const (
-	batchRows  = 256
-	queueLen   = 64
+	batchRows  = 128
+	queueLen   = 32
 	pollWait   = 10 * time.Millisecond
 	finalPolls = 3 // empty polls in a row after which a stopped receiver believes that nothing is left
 )
