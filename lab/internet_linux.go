@@ -13,12 +13,6 @@ import (
 // controlFD is where the Internet's process finds the control socket.
 const controlFD = 3
 
-// build is the request that makes a World.
-type build struct {
-	World World
-	Link  Link
-}
-
 // An internet is the state of the Internet's process. Handlers run concurrently, but the scanner's side sends nothing else
 // before opBuild is answered.
 type internet struct {

@@ -57,9 +57,13 @@ func tune() error {
 			return err
 		}
 	}
-	// Per namespace since Linux 6.12, for the whole machine and out of reach before.
-	if err := sysctl("ipv4.icmp_msgs_per_sec", "1000000"); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
-		return err
+	// Per namespace since Linux 6.12, for the whole machine and out of reach before: there the kernel's own ICMP errors, which
+	// are answers to UDP, stay rare.
+	for _, name := range []string{"ipv4.icmp_msgs_per_sec", "ipv4.icmp_msgs_burst"} {
+		err := sysctl(name, "1000000")
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
+			return err
+		}
 	}
 	return nil
 }

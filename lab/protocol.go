@@ -31,6 +31,12 @@ type request struct {
 	Body json.RawMessage `json:",omitempty"`
 }
 
+// build is the body of opBuild.
+type build struct {
+	World World
+	Link  Link
+}
+
 type reply struct {
 	ID    uint64
 	Error string          `json:",omitempty"`
@@ -39,9 +45,10 @@ type reply struct {
 
 // A client is the scanner's side of the protocol. It is safe for concurrent use.
 type client struct {
-	conn io.ReadWriteCloser
+	conn    io.ReadWriteCloser
+	writing sync.Mutex // held while writing to conn, and never by the reader: each side always reads, so no writer waits forever
 
-	mu      sync.Mutex // guards the fields below and writes to conn
+	mu      sync.Mutex // guards the fields below
 	last    uint64
 	waiting map[uint64]chan reply
 	err     error // why the stream ended
@@ -100,8 +107,8 @@ func (c *client) send(op operation, body json.RawMessage) (uint64, <-chan reply,
 // write needs no error: a stream that cannot be written ends for the reader as well.
 func (c *client) write(r request) {
 	line, _ := json.Marshal(r)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.conn.Write(append(line, '\n'))
 }
 
@@ -159,8 +166,9 @@ type server struct {
 	conn     io.Writer
 	handlers map[operation]handler
 	done     sync.WaitGroup
+	writing  sync.Mutex // held while writing to conn, and never by the reader
 
-	mu      sync.Mutex // guards running and writes to conn
+	mu      sync.Mutex // guards running
 	running map[uint64]context.CancelFunc
 }
 
@@ -194,9 +202,11 @@ func (s *server) answer(ctx context.Context, r request) {
 	}
 	line, _ := json.Marshal(out)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.running[r.ID]()
 	delete(s.running, r.ID)
+	s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.conn.Write(append(line, '\n')) // a stream that cannot be written ends for the reader as well
 }
 

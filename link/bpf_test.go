@@ -1,23 +1,25 @@
-package link
+package link_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/bpf"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/linktest"
 )
 
 // A machine runs one filter both ways.
 type machine struct {
-	f  *Filter
+	f  *link.Filter
 	vm [2]*bpf.VM // without and with an Ethernet header
 }
 
-func newMachine(t testing.TB, f *Filter) *machine {
+func newMachine(t testing.TB, f *link.Filter) *machine {
 	t.Helper()
 	m := &machine{f: f}
 	for i, ether := range []bool{false, true} {
@@ -61,11 +63,11 @@ func TestProgramAgreesWithTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	wanted, all := 0, 0
 	for range 400 {
-		f := randomFilter(r)
+		f := linktest.RandomFilter(r)
 		m := newMachine(t, f)
 		for range 300 {
 			ether := r.IntN(4) > 0
-			frame := randomFrame(r, f, ether)
+			frame := linktest.RandomFrame(r, f, ether)
 			all++
 			if m.check(t, frame, ether) {
 				wanted++
@@ -81,12 +83,36 @@ func TestProgramAgreesWithTwin(t *testing.T) {
 func TestProgramAgreesAtEveryLength(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
-		f := randomFilter(r)
+		f := linktest.RandomFilter(r)
 		m := newMachine(t, f)
 		ether := r.IntN(2) == 0
-		frame := randomFrame(r, f, ether)
+		frame := linktest.RandomFrame(r, f, ether)
 		for n := range len(frame) {
 			m.check(t, frame[:n], ether)
+		}
+	}
+}
+
+// An error cut short anywhere is wanted from its type on until it holds a whole source, and then if that is ours.
+func TestErrorsAtEveryLength(t *testing.T) {
+	us4, us6, them4, them6 := addr4(0x0a000001), addr6(1, 2), addr4(0x0a000002), addr6(1, 3)
+	m := newMachine(t, &link.Filter{Errors: true, Local: []netip.Addr{us4, us6}})
+	for _, c := range []struct {
+		spec        linktest.Spec
+		icmp, whole int // lengths at which the type and the quoted source are there
+	}{
+		{linktest.Spec{Src: them4, Dst: us4, Proto: linktest.ProtoICMP4, Kind: 3}, 14 + 20 + 1, 14 + 20 + 8 + 16},
+		{linktest.Spec{Src: them6, Dst: us6, Proto: linktest.ProtoICMP6, Kind: 1}, 14 + 40 + 1, 14 + 40 + 8 + 24},
+	} {
+		for _, quoted := range []netip.Addr{c.spec.Dst, c.spec.Src} {
+			c.spec.Quoted = quoted
+			frame := c.spec.Frame(true)
+			for n := range len(frame) + 1 {
+				want := n >= c.icmp && (n < c.whole || quoted == c.spec.Dst)
+				if got := m.check(t, frame[:n], true); got != want {
+					t.Errorf("error to %v quoting %v, cut to %d bytes: got %v, want %v", c.spec.Dst, quoted, n, got, want)
+				}
+			}
 		}
 	}
 }
@@ -94,20 +120,20 @@ func TestProgramAgreesAtEveryLength(t *testing.T) {
 func FuzzFilter(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for i := range uint64(40) {
-		filter := randomFilter(rand.New(rand.NewPCG(i, 0)))
-		f.Add(i, true, randomFrame(r, filter, true))
-		f.Add(i, false, randomFrame(r, filter, false))
+		filter := linktest.RandomFilter(rand.New(rand.NewPCG(i, 0)))
+		f.Add(i, true, linktest.RandomFrame(r, filter, true))
+		f.Add(i, false, linktest.RandomFrame(r, filter, false))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, ether bool, frame []byte) {
-		newMachine(t, randomFilter(rand.New(rand.NewPCG(seed, 0)))).check(t, frame, ether)
+		newMachine(t, linktest.RandomFilter(rand.New(rand.NewPCG(seed, 0)))).check(t, frame, ether)
 	})
 }
 
 func TestLargestProgramsFit(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	ports := make([]PortRange, 64)
+	ports := make([]link.PortRange, 64)
 	for i := range ports {
-		ports[i] = PortRange{uint16(1000 * i), uint16(1000*i + 500)}
+		ports[i] = link.PortRange{First: uint16(1000 * i), Last: uint16(1000*i + 500)}
 	}
 	for name, address := range map[string]func(i int) netip.Addr{
 		"IPv4 anywhere":      func(int) netip.Addr { return addr4(r.Uint32()) },
@@ -122,7 +148,7 @@ func TestLargestProgramsFit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &Filter{Ports: ports, TCP: TCPAnswers, UDP: true, Echo: true, Errors: true}
+			f := &link.Filter{Ports: ports, TCP: link.TCPAnswers, UDP: true, Echo: true, Errors: true}
 			for i := range 256 {
 				f.Local = append(f.Local, address(i))
 			}
@@ -133,11 +159,11 @@ func TestLargestProgramsFit(t *testing.T) {
 			t.Logf("%d instructions", len(raw))
 			m := newMachine(t, f)
 			for range 300 {
-				m.check(t, randomFrame(r, f, true), true)
+				m.check(t, linktest.RandomFrame(r, f, true), true)
 			}
 			for _, a := range f.Local {
-				f1 := frameSpec{dst: a, src: a, proto: protoUDP, port: 1000}
-				if !m.check(t, f1.bytes(true), true) {
+				f1 := linktest.Spec{Dst: a, Src: a, Proto: linktest.ProtoUDP, Port: 1000}
+				if !m.check(t, f1.Frame(true), true) {
 					t.Fatalf("a datagram to %v, one of the addresses, is not wanted", a)
 				}
 			}
@@ -147,33 +173,12 @@ func TestLargestProgramsFit(t *testing.T) {
 
 func TestTooLargeAProgramIsAnError(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
-	f := &Filter{TCP: TCPAll}
+	f := &link.Filter{TCP: link.TCPAll}
 	for range 2000 {
 		f.Local = append(f.Local, addr6(r.Uint64(), r.Uint64()))
 	}
 	if _, err := f.Assemble(true); err == nil || !strings.Contains(err.Error(), "fewer") {
 		t.Errorf("2000 scattered IPv6 addresses: got error %v, want one that says what to do", err)
-	}
-}
-
-func TestSpans(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{"[]", "[]"},
-		{"[{1 1} {2 2} {3 3}]", "[{1 3}]"},
-		{"[{5 9} {1 3}]", "[{1 3} {5 9}]"},
-		{"[{1 9} {2 3} {4 12}]", "[{1 12}]"},
-		{"[{0 4294967295} {7 7}]", "[{0 4294967295}]"},
-	} {
-		var in []span
-		for part := range strings.SplitSeq(strings.Trim(c.in, "[]{}"), "} {") {
-			var s span
-			if _, err := fmt.Sscan(part, &s.lo, &s.hi); err == nil {
-				in = append(in, s)
-			}
-		}
-		if got := fmt.Sprint(merge(in)); got != c.want {
-			t.Errorf("merge(%s) = %s, want %s", c.in, got, c.want)
-		}
 	}
 }
 

@@ -1,8 +1,11 @@
-package link
+package link_test
 
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/linktest"
 )
 
 func TestMatch(t *testing.T) {
@@ -12,30 +15,30 @@ func TestMatch(t *testing.T) {
 		them4 = netip.MustParseAddr("198.51.100.7")
 		them6 = netip.MustParseAddr("2001:db8:ffff::7")
 	)
-	scan := Filter{
-		Local: []netip.Addr{us4, us6}, Ports: []PortRange{{40000, 40999}},
-		TCP: TCPAnswers, UDP: true, Echo: true, Errors: true,
+	scan := link.Filter{
+		Local: []netip.Addr{us4, us6}, Ports: []link.PortRange{{First: 40000, Last: 40999}},
+		TCP: link.TCPAnswers, UDP: true, Echo: true, Errors: true,
 	}
 	all := scan
-	all.TCP = TCPAll
-	anyone := Filter{TCP: TCPAnswers}
-	segment := func(flags byte) frameSpec {
-		return frameSpec{src: them4, dst: us4, proto: protoTCP, port: 40000, flags: flags}
+	all.TCP = link.TCPAll
+	anyone := link.Filter{TCP: link.TCPAnswers}
+	segment := func(flags byte) linktest.Spec {
+		return linktest.Spec{Src: them4, Dst: us4, Proto: linktest.ProtoTCP, Port: 40000, Flags: flags}
 	}
-	icmp4 := func(kind byte, quoted netip.Addr) frameSpec {
-		return frameSpec{src: them4, dst: us4, proto: protoICMP4, kind: kind, quoted: quoted}
+	icmp4 := func(kind byte, quoted netip.Addr) linktest.Spec {
+		return linktest.Spec{Src: them4, Dst: us4, Proto: linktest.ProtoICMP4, Kind: kind, Quoted: quoted}
 	}
-	icmp6 := func(kind byte, quoted netip.Addr) frameSpec {
-		return frameSpec{src: them6, dst: us6, proto: protoICMP6, kind: kind, quoted: quoted}
+	icmp6 := func(kind byte, quoted netip.Addr) linktest.Spec {
+		return linktest.Spec{Src: them6, Dst: us6, Proto: linktest.ProtoICMP6, Kind: kind, Quoted: quoted}
 	}
-	over := func(s frameSpec, change func(*frameSpec)) frameSpec {
+	over := func(s linktest.Spec, change func(*linktest.Spec)) linktest.Spec {
 		change(&s)
 		return s
 	}
-	udp6 := frameSpec{src: them6, dst: us6, proto: protoUDP, port: 40999}
+	udp6 := linktest.Spec{Src: them6, Dst: us6, Proto: linktest.ProtoUDP, Port: 40999}
 	for name, c := range map[string]struct {
-		f     *Filter
-		frame frameSpec
+		f     *link.Filter
+		frame linktest.Spec
 		want  bool
 	}{
 		"SYN-ACK":                  {&scan, segment(0x12), true},
@@ -45,19 +48,19 @@ func TestMatch(t *testing.T) {
 		"SYN":                      {&scan, segment(0x02), false},
 		"ACK with data":            {&scan, segment(0x18), false},
 		"ACK, all wanted":          {&all, segment(0x18), true},
-		"last port":                {&scan, over(segment(0x12), func(s *frameSpec) { s.port = 40999 }), true},
-		"port beyond":              {&scan, over(segment(0x12), func(s *frameSpec) { s.port = 41000 }), false},
-		"port before":              {&scan, over(segment(0x12), func(s *frameSpec) { s.port = 39999 }), false},
-		"to others":                {&scan, over(segment(0x12), func(s *frameSpec) { s.dst = them4 }), false},
-		"to others, any address":   {&anyone, over(segment(0x12), func(s *frameSpec) { s.dst = them4 }), true},
-		"any port":                 {&anyone, over(segment(0x12), func(s *frameSpec) { s.port = 1 }), true},
-		"IPv4 options":             {&scan, over(segment(0x12), func(s *frameSpec) { s.options = 10 }), true},
-		"first fragment":           {&scan, over(segment(0x12), func(s *frameSpec) { s.fragment = 0x2000 }), true},
-		"later fragment":           {&scan, over(segment(0x12), func(s *frameSpec) { s.fragment = 0x2001 }), false},
-		"last fragment":            {&scan, over(segment(0x12), func(s *frameSpec) { s.fragment = 0x00b9 }), false},
-		"VLAN tag":                 {&scan, over(segment(0x12), func(s *frameSpec) { s.tags = []uint16{typeVLAN} }), true},
-		"service tag":              {&scan, over(segment(0x12), func(s *frameSpec) { s.tags = []uint16{typeQinQ} }), true},
-		"two tags":                 {&scan, over(segment(0x12), func(s *frameSpec) { s.tags = []uint16{typeQinQ, typeVLAN} }), false},
+		"last port":                {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Port = 40999 }), true},
+		"port beyond":              {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Port = 41000 }), false},
+		"port before":              {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Port = 39999 }), false},
+		"to others":                {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Dst = them4 }), false},
+		"to others, any address":   {&anyone, over(segment(0x12), func(s *linktest.Spec) { s.Dst = them4 }), true},
+		"any port":                 {&anyone, over(segment(0x12), func(s *linktest.Spec) { s.Port = 1 }), true},
+		"IPv4 options":             {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Options = 10 }), true},
+		"first fragment":           {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Fragment = 0x2000 }), true},
+		"later fragment":           {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Fragment = 0x2001 }), false},
+		"last fragment":            {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Fragment = 0x00b9 }), false},
+		"VLAN tag":                 {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Tags = []uint16{linktest.TypeVLAN} }), true},
+		"service tag":              {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Tags = []uint16{linktest.TypeQinQ} }), true},
+		"two tags":                 {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Tags = []uint16{linktest.TypeQinQ, linktest.TypeVLAN} }), false},
 		"echo reply":               {&scan, icmp4(0, netip.Addr{}), true},
 		"echo request":             {&scan, icmp4(8, netip.Addr{}), false},
 		"echo reply, not wanted":   {&anyone, icmp4(0, netip.Addr{}), false},
@@ -78,28 +81,28 @@ func TestMatch(t *testing.T) {
 		"v6 type 0":                {&scan, icmp6(0, us6), false},
 		"v6 quoting them":          {&scan, icmp6(1, them6), false},
 		"v6 neighbour":             {&scan, icmp6(135, us6), false},
-		"ICMPv6 over IPv4":         {&scan, over(icmp4(129, us4), func(s *frameSpec) { s.proto = protoICMP6 }), false},
-		"ICMP over IPv6":           {&scan, over(icmp6(0, us6), func(s *frameSpec) { s.proto = protoICMP4 }), false},
-		"UDP":                      {&scan, over(segment(0), func(s *frameSpec) { s.proto = protoUDP }), true},
-		"UDP, not wanted":          {&anyone, over(segment(0), func(s *frameSpec) { s.proto = protoUDP }), false},
+		"ICMPv6 over IPv4":         {&scan, over(icmp4(129, us4), func(s *linktest.Spec) { s.Proto = linktest.ProtoICMP6 }), false},
+		"ICMP over IPv6":           {&scan, over(icmp6(0, us6), func(s *linktest.Spec) { s.Proto = linktest.ProtoICMP4 }), false},
+		"UDP":                      {&scan, over(segment(0), func(s *linktest.Spec) { s.Proto = linktest.ProtoUDP }), true},
+		"UDP, not wanted":          {&anyone, over(segment(0), func(s *linktest.Spec) { s.Proto = linktest.ProtoUDP }), false},
 		"v6 UDP":                   {&scan, udp6, true},
-		"v6 four headers": {&scan, over(udp6, func(s *frameSpec) {
-			s.ext = []byte{extHopByHop, extOptions, extRouting, extFragment}
+		"v6 four headers": {&scan, over(udp6, func(s *linktest.Spec) {
+			s.Ext = []byte{linktest.ExtHopByHop, linktest.ExtOptions, linktest.ExtRouting, linktest.ExtFragment}
 		}), true},
-		"v6 five headers": {&scan, over(udp6, func(s *frameSpec) {
-			s.ext = []byte{extHopByHop, extOptions, extRouting, extFragment, extOptions}
+		"v6 five headers": {&scan, over(udp6, func(s *linktest.Spec) {
+			s.Ext = []byte{linktest.ExtHopByHop, linktest.ExtOptions, linktest.ExtRouting, linktest.ExtFragment, linktest.ExtOptions}
 		}), false},
-		"v6 first fragment": {&scan, over(udp6, func(s *frameSpec) { s.ext, s.fragment = []byte{extFragment}, 1 }), true},
-		"v6 later fragment": {&scan, over(udp6, func(s *frameSpec) { s.ext, s.fragment = []byte{extFragment}, 8 }), false},
-		"SCTP":              {&scan, over(segment(0x12), func(s *frameSpec) { s.proto = 132 }), false},
+		"v6 first fragment": {&scan, over(udp6, func(s *linktest.Spec) { s.Ext, s.Fragment = []byte{linktest.ExtFragment}, 1 }), true},
+		"v6 later fragment": {&scan, over(udp6, func(s *linktest.Spec) { s.Ext, s.Fragment = []byte{linktest.ExtFragment}, 8 }), false},
+		"SCTP":              {&scan, over(segment(0x12), func(s *linktest.Spec) { s.Proto = 132 }), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			frame := c.frame.bytes(true)
+			frame := c.frame.Frame(true)
 			if got := c.f.Match(frame, true); got != c.want {
 				t.Errorf("got %v, want %v for %x", got, c.want, frame)
 			}
-			if len(c.frame.tags) == 0 {
-				if got := c.f.Match(frame[etherLen:], false); got != c.want {
+			if len(c.frame.Tags) == 0 {
+				if got := c.f.Match(frame[14:], false); got != c.want {
 					t.Errorf("without its Ethernet header: got %v, want %v for %x", got, c.want, frame)
 				}
 			}
@@ -109,9 +112,9 @@ func TestMatch(t *testing.T) {
 }
 
 func TestMatchBelievesBothVersions(t *testing.T) {
-	f := &Filter{UDP: true}
-	s := frameSpec{src: addr4(1), dst: addr4(2), proto: protoUDP}
-	frame := s.bytes(true)
+	f := &link.Filter{UDP: true}
+	s := linktest.Spec{Src: addr4(1), Dst: addr4(2), Proto: linktest.ProtoUDP}
+	frame := s.Frame(true)
 	frame[12], frame[13] = 0x86, 0xdd
 	if f.Match(frame, true) {
 		t.Errorf("an IPv4 packet in a frame that says IPv6 is wanted: %x", frame)
@@ -120,16 +123,16 @@ func TestMatchBelievesBothVersions(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	good := Filter{Local: []netip.Addr{addr4(1), netip.MustParseAddr("fe80::1%eth0")}, Ports: []PortRange{{5, 5}}, Snap: 96}
+	good := link.Filter{Local: []netip.Addr{addr4(1), netip.MustParseAddr("fe80::1%eth0")}, Ports: []link.PortRange{{First: 5, Last: 5}}, Snap: 96}
 	if err := good.Validate(); err != nil {
 		t.Errorf("%+v: got error %v, want none", good, err)
 	}
-	for name, f := range map[string]Filter{
+	for name, f := range map[string]link.Filter{
 		"no address":      {Local: []netip.Addr{addr4(1), {}}},
-		"range":           {Ports: []PortRange{{2, 1}}},
+		"range":           {Ports: []link.PortRange{{First: 2, Last: 1}}},
 		"snap":            {Snap: -1},
-		"choice of TCP":   {TCP: TCPAll + 1},
-		"second of ports": {Ports: []PortRange{{1, 2}, {9, 8}}},
+		"choice of TCP":   {TCP: link.TCPAll + 1},
+		"second of ports": {Ports: []link.PortRange{{First: 1, Last: 2}, {First: 9, Last: 8}}},
 	} {
 		if err := f.Validate(); err == nil {
 			t.Errorf("%s: %+v passes", name, f)
@@ -141,9 +144,9 @@ func TestValidate(t *testing.T) {
 }
 
 func TestZonesAreIgnored(t *testing.T) {
-	f := &Filter{UDP: true, Local: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}
-	s := frameSpec{src: addr6(1, 1), dst: netip.MustParseAddr("fe80::1"), proto: protoUDP}
-	if !newMachine(t, f).check(t, s.bytes(true), true) {
+	f := &link.Filter{UDP: true, Local: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}
+	s := linktest.Spec{Src: addr6(1, 1), Dst: netip.MustParseAddr("fe80::1"), Proto: linktest.ProtoUDP}
+	if !newMachine(t, f).check(t, s.Frame(true), true) {
 		t.Errorf("a datagram to fe80::1 is not wanted by %+v", f)
 	}
 }

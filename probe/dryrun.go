@@ -56,10 +56,11 @@ func AppendFast(dst, frame []byte, ether bool) []byte {
 	return append(dst, a[0], a[1], a[2], a[3], byte(p.DstPort>>8), byte(p.DstPort))
 }
 
-// upperHex prints a checksum as C's %#04X does: 0X and upper-case digits without leading zeros, but 0000 for zero.
+// upperHex prints a checksum as C's %#04X does: 0X and at least two upper-case digits, which makes the four characters, but
+// 0000 for zero, which gets no prefix (printf(3), flag '#').
 func upperHex(v uint16) string {
 	if v == 0 {
 		return "0000"
 	}
-	return fmt.Sprintf("0X%X", v)
+	return fmt.Sprintf("0X%02X", v)
 }

@@ -54,19 +54,19 @@ func newICMPEcho(args Args) (Probe, error) {
 	return &icmpEcho{payload: payload}, nil
 }
 
-// readPayload returns the bytes that a probe argument of one of the kinds text, hex and file stands for, at most one
-// more than a frame holds.
+// readPayload returns the bytes that a probe argument of one of the kinds text, hex and file stands for, cut where they are
+// too many for any frame. As in C ZMap more letters may follow the kind: "hexdigits:00" is "hex:00".
 func readPayload(kind, value string) ([]byte, error) {
-	switch kind {
-	case "text":
+	switch {
+	case strings.HasPrefix(kind, "text"):
 		return []byte(value), nil
-	case "hex":
+	case strings.HasPrefix(kind, "hex"):
 		b, err := hex.DecodeString(value)
 		if err != nil {
-			return nil, fmt.Errorf("payload hex:%s: %w", value, err)
+			return nil, fmt.Errorf("payload hex:%s: %w; write two hexadecimal digits for each byte", value, err)
 		}
 		return b, nil
-	case "file":
+	case strings.HasPrefix(kind, "file"):
 		f, err := os.Open(value)
 		if err != nil {
 			return nil, fmt.Errorf("read payload: %w", err)
@@ -103,32 +103,30 @@ func (m *icmpEcho) Describe() Description {
 
 // NewEncoder returns an encoder for one sender.
 func (m *icmpEcho) NewEncoder(r Route) Encoder {
-	return &icmpEchoEncoder{envelope: newEnvelope(r), payload: m.payload}
+	return &icmpEchoEncoder{envelope: NewEnvelope(r), payload: m.payload}
 }
 
 // icmpEchoEncoder makes echo requests for one sender.
 type icmpEchoEncoder struct {
-	envelope
+	envelope Envelope
 	payload  []byte
-	icmpBase packet.Sum
-	length   int
+	base     packet.Sum // sum of the message without what Patch writes
 }
 
 // Template writes the headers and the payload.
 func (e *icmpEchoEncoder) Template(_ uint32, frame []byte) int {
 	n := packet.ICMPLen + len(e.payload)
-	msg := e.template(frame, packet.ProtoICMP, n)
+	msg := e.envelope.Template(frame, packet.ProtoICMP, n)
 	copy(msg[packet.ICMPLen:], e.payload)
-	e.icmpBase = packet.ICMPFields{Type: packet.ICMPv4Echo}.Encode(msg).BaseSum(0)
-	e.length = e.l4 + n
-	return e.length
+	e.base = packet.ICMPFields{Type: packet.ICMPv4Echo}.Encode(msg).BaseSum(0)
+	return e.envelope.FrameLen()
 }
 
 // Patch writes addresses, identifier, sequence number and checksums.
 func (e *icmpEchoEncoder) Patch(frame []byte, s *Shot) int {
-	msg, _ := e.patch(frame, s)
-	packet.ICMP(msg).Patch(e.icmpBase, s.Tag.ICMPID(), s.Tag.ICMPSeq())
-	return e.length
+	msg, _ := e.envelope.Patch(frame, s)
+	packet.ICMP(msg).Patch(e.base, s.Tag.ICMPID(), s.Tag.ICMPSeq())
+	return e.envelope.FrameLen()
 }
 
 // NewDecoder returns a decoder for one receiver.

@@ -1,17 +1,13 @@
 package probe
 
 import (
-	"net/netip"
-
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/record"
 )
 
-// ipv4Zero is the unspecified IPv4 address.
-func ipv4Zero() netip.Addr { return netip.AddrFrom4([4]byte{}) }
-
-// icmpFields are the fields of an ICMP error, the same four in every module.
-func icmpFields() []record.Field {
+// ICMPFields returns the fields of an ICMP error, the same four in every module that has them, to be the last of its schema.
+// [SetICMP] sets them.
+func ICMPFields() []record.Field {
 	return []record.Field{
 		{Name: "icmp_responder", Type: record.Addr, Doc: "source IP of ICMP_UNREACH messages"},
 		{Name: "icmp_type", Type: record.Int, Doc: "ICMP message type"},
@@ -20,8 +16,8 @@ func icmpFields() []record.Field {
 	}
 }
 
-// setICMP sets the four fields of an ICMP error, the first of which is field at.
-func setICMP(p *packet.Parsed, r *record.Record, at int) {
+// SetICMP sets the four fields of the ICMP error p, in the order of [ICMPFields], the first of which is field at of r.
+func SetICMP(p *packet.Parsed, r *record.Record, at int) {
 	r.Values[at] = record.Address(p.Src)
 	r.Values[at+1] = record.Uint(uint64(p.ICMP.Type()))
 	r.Values[at+2] = record.Uint(uint64(p.ICMP.Code()))

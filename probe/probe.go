@@ -45,8 +45,8 @@ type Description struct {
 // A Route is what all frames of a scan have in common.
 type Route struct {
 	Ether     bool           // frames start with an Ethernet header; else with the IP header
-	SourceMAC packet.MAC     //
-	Hops      []packet.MAC   // next hops: the gateway, or on-link targets; Shot.Hop counts into it
+	SourceMAC packet.MAC     // ours; only with Ether
+	Hops      []packet.MAC   // next hops, at least one with Ether: the gateway first, then on-link targets; Shot.Hop counts into it
 	Ports     validate.Ports // our source ports
 	TTL       uint8          // time to live, or hop limit
 	Unix      uint32         // seconds since the Unix epoch at the start of the scan, for timestamp options

@@ -3,6 +3,7 @@ package probe
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/packet"
@@ -57,7 +58,7 @@ var tcpLayouts = []struct {
 func (m *tcpSYN) Describe() Description {
 	return Description{
 		Name:     "tcp_synscan",
-		Schema:   record.NewSchema(tcpFields(), icmpFields()),
+		Schema:   record.NewSchema(tcpFields(), ICMPFields()),
 		Capture:  link.Filter{Snap: tcpSnap, TCP: link.TCPAnswers, Errors: true},
 		FrameLen: packet.EthernetLen + packet.IPv4Len + packet.TCPLen + len(m.options),
 		Ports:    true,
@@ -91,7 +92,7 @@ func tcpFields() []record.Field {
 
 // NewEncoder returns an encoder for one sender.
 func (m *tcpSYN) NewEncoder(r Route) Encoder {
-	e := &tcpSYNEncoder{envelope: newEnvelope(r), options: append([]byte(nil), m.options...)}
+	e := &tcpSYNEncoder{envelope: NewEnvelope(r), ports: r.Ports, options: append([]byte(nil), m.options...)}
 	if m.stamp > 0 {
 		binary.BigEndian.PutUint32(e.options[m.stamp:], r.Unix)
 	}
@@ -100,28 +101,26 @@ func (m *tcpSYN) NewEncoder(r Route) Encoder {
 
 // tcpSYNEncoder makes SYNs for one sender.
 type tcpSYNEncoder struct {
-	envelope
-	options []byte
-	tcpBase packet.Sum // sum of pseudo header and segment without what Patch writes
-	length  int
+	envelope Envelope
+	ports    validate.Ports
+	options  []byte
+	base     packet.Sum // sum of pseudo header and segment without what Patch writes
 }
 
 // Template writes the headers, the flags and the options.
 func (e *tcpSYNEncoder) Template(_ uint32, frame []byte) int {
 	n := packet.TCPLen + len(e.options)
-	seg := e.template(frame, packet.ProtoTCP, n)
+	seg := e.envelope.Template(frame, packet.ProtoTCP, n)
 	f := packet.TCPFields{Flags: packet.SYN, Window: 65535, Options: e.options}
-	zero := ipv4Zero()
-	e.tcpBase = f.Encode(seg).BaseSum(packet.PseudoHeader(zero, zero, packet.ProtoTCP, n))
-	e.length = e.l4 + n
-	return e.length
+	e.base = f.Encode(seg).BaseSum(packet.PseudoHeader(netip.Addr{}, netip.Addr{}, packet.ProtoTCP, n))
+	return e.envelope.FrameLen()
 }
 
 // Patch writes addresses, identification, ports, sequence number and checksums.
 func (e *tcpSYNEncoder) Patch(frame []byte, s *Shot) int {
-	seg, addrs := e.patch(frame, s)
-	packet.TCP(seg).Patch(e.tcpBase+addrs, e.route.Ports.Of(s.Tag, s.Try), s.Port, s.Tag.Seq())
-	return e.length
+	seg, addrs := e.envelope.Patch(frame, s)
+	packet.TCP(seg).Patch(e.base+addrs, e.ports.Of(s.Tag, s.Try), s.Port, s.Tag.Seq())
+	return e.envelope.FrameLen()
 }
 
 // NewDecoder returns a decoder for one receiver.
@@ -134,21 +133,16 @@ type tcpSYNDecoder struct{}
 // acknowledge the sequence number itself, which some stacks do, or the one after it (RFC 9293 section 3.10.7.1).
 func (tcpSYNDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
 	if p.Kind != packet.KindTCP {
-		return matchQuote(p, packet.ProtoTCP, tags, quotedSeq)
+		t, tag, ok := MatchQuote(p, packet.ProtoTCP, tags)
+		return t, ok && packet.TCP(p.Quoted.L4).Seq() == tag.Seq()
 	}
 	flags := p.TCP.Flags()
 	if !flags.Has(packet.RST) && !flags.Has(packet.SYN|packet.ACK) {
 		return target.Target{}, false
 	}
-	tag := tags.Tag(p.Dst, p.Src, p.SrcPort)
-	if !tags.Ports().Match(tag, p.DstPort, tags.Tries()) {
-		return target.Target{}, false
-	}
+	t, tag, ok := MatchPorts(p, tags)
 	next := p.TCP.Ack() - tag.Seq()
-	if next != 1 && (next != 0 || !flags.Has(packet.RST)) {
-		return target.Target{}, false
-	}
-	return target.Target{Addr: p.Src, Port: p.SrcPort}, true
+	return t, ok && (next == 1 || next == 0 && flags.Has(packet.RST))
 }
 
 // Decode fills the row of a SYN-ACK, a RST or an ICMP error.
@@ -156,7 +150,7 @@ func (tcpSYNDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	if p.Kind != packet.KindTCP {
 		r.Values[tcpClass] = record.Text("icmp")
 		r.Values[tcpSuccess] = record.Boolean(false)
-		setICMP(p, r, tcpICMP)
+		SetICMP(p, r, tcpICMP)
 		return
 	}
 	setTCP(p, r)

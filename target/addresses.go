@@ -102,9 +102,9 @@ func (l *List) All() iter.Seq[netip.Addr] {
 
 // Intersect returns the space of those addresses of s that are on the list, with the ports and the entries of s. Its
 // rows are numbered anew, so that a permutation of it costs what the list costs, not what s costs; it takes the list's
-// targets in another order than a permutation of s would. If no address is on the list, the error wraps [ErrEmpty].
+// targets in another order than a permutation of s would. If no address is on the list, the error is an [EmptyError].
 func (s *Space) Intersect(l *List) (*Space, error) {
-	out := &Space{ports: s.ports, allow: s.allow, block: s.block, allowed: s.allowed}
+	out := &Space{ports: s.ports, allow: s.allow, block: s.block, sources: s.sources, allowed: s.allowed}
 	allowed := slices.Collect(s.spans)
 	i := 0
 	for listed := range l.spans {
@@ -123,12 +123,22 @@ func (s *Space) Intersect(l *List) (*Space, error) {
 	return out, nil
 }
 
+// noneListed returns the error of Intersect.
 func (s *Space) noneListed(l *List) error {
+	e := &EmptyError{Reason: "the list of addresses is empty", block: s.block, sources: s.sources}
 	for a := range l.All() {
-		return fmt.Errorf("%w: none of the %d listed addresses is allowed, neither is the first one, %s; check the blocklist and the networks to scan",
-			ErrEmpty, l.count, a)
+		e.Reason = fmt.Sprintf("none of the %d listed addresses is allowed, neither is the first one, %s; check the blocklist and the networks to scan",
+			l.count, a)
+		break
 	}
-	return fmt.Errorf("%w: the list of addresses is empty", ErrEmpty)
+	if s.allowed != s.Addrs() {
+		return e // of a space that was cut before, the lists do not say what it would hold without some of the entries
+	}
+	e.wanted = slices.Collect(l.spans)
+	if len(s.allow) > 0 {
+		e.wanted = subtract(e.wanted, subtract([]span{everything()}, union(spansOf(s.allow))))
+	}
+	return e
 }
 
 func (l *List) add(a uint32) {

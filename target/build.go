@@ -8,7 +8,7 @@ import (
 
 // Build looks up the host names among the entries and returns the space of what is allowed and not blocked; 0.0.0.0 is
 // always blocked. It reports up to ten names that cannot be looked up in one error. When no address is left, the error
-// wraps [ErrEmpty] and names the entries that are to blame. Names are looked up one after the other.
+// is an [EmptyError] and names the entries that are to blame. Names are looked up one after the other.
 func (b *Builder) Build(ctx context.Context) (*Space, error) {
 	var bad faults
 	allow, err := b.lookUp(ctx, b.lists[Allow].rules, &bad)
@@ -32,7 +32,7 @@ func (b *Builder) Build(ctx context.Context) (*Space, error) {
 	if len(allowed) == 0 {
 		return nil, b.explain(allow, block)
 	}
-	s := &Space{ports: b.Ports, allow: allow, block: block}
+	s := &Space{ports: b.Ports, allow: allow, block: block, sources: b.sources}
 	s.reserve(allowed)
 	for _, x := range allowed {
 		s.add(x)

@@ -169,7 +169,7 @@ func TestEmptySpaceNamesWhoIsToBlame(t *testing.T) {
 		{
 			"all of IPv4 blocked",
 			[]func(*Builder) error{list(Block, "b", "0.0.0.0/1\n128.0.0.0/1")},
-			": the blocklist covers all of IPv4, with 0.0.0.0/1 (b:1) and 128.0.0.0/1 (b:2); " + advice,
+			": the blocklist covers all of IPv4, with 0.0.0.0/1 (b:1) and 128.0.0.0/1 (b:2)\n" + advice,
 		},
 		{
 			"an allowlist with nothing in it does not allow everything",

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 )
 
-// ErrEmpty is wrapped by the error of [Builder.Build] and [Space.Intersect] when there is nothing left to scan.
+// ErrEmpty is wrapped by the error of [Builder.Build] and [Space.Intersect] when there is nothing left to scan. The error
+// is an [EmptyError].
 var ErrEmpty = errors.New("no address is left to scan")
 
 // builtIn is the source of the entry for 0.0.0.0, which nobody wrote.
@@ -21,16 +24,67 @@ const (
 	explainCovers = 3
 )
 
-// explain returns an [ErrEmpty] that names, for each of the first few allowed networks, the block entries that cover it.
+// An EmptyError says why nothing is left to scan. It wraps [ErrEmpty], is immutable and may be shared between goroutines.
+type EmptyError struct {
+	Reason string // what is covered by what, several lines perhaps
+	Advice string // what to do about it; "" if Reason says it
+
+	wanted  []span // what was asked for by name: networks to scan, or listed addresses; as union returns them
+	block   []rule
+	sources []string
+}
+
+// Error returns the reason and the advice.
+func (e *EmptyError) Error() string {
+	text := ErrEmpty.Error() + ": " + e.Reason
+	if e.Advice != "" {
+		text += "\n" + e.Advice
+	}
+	return text
+}
+
+// Unwrap returns [ErrEmpty].
+func (e *EmptyError) Unwrap() error { return ErrEmpty }
+
+// Without yields, as the fewest networks, ascending, what there would be to scan without the block entries whose
+// [Origin] has the given name. It yields nothing if those are not to blame, or if no allowlist and no list of addresses
+// says what should be scanned.
+func (e *EmptyError) Without(name string) iter.Seq[netip.Prefix] {
+	var others []rule
+	for _, r := range e.block {
+		if r.source == builtIn || originOf(e.sources, r).Name != name {
+			others = append(others, r)
+		}
+	}
+	left := subtract(e.wanted, union(spansOf(others)))
+	return func(yield func(netip.Prefix) bool) {
+		for _, x := range left {
+			for p := range x.prefixes {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// explain returns an [EmptyError] that names, for each of the first few allowed networks, the block entries that cover
+// it.
 func (b *Builder) explain(allow, block []rule) error {
-	const advice = "to scan them, take those lines out of a copy of the blocklist and name the copy as the blocklist"
+	e := &EmptyError{
+		Advice: "to scan them, take those lines out of a copy of the blocklist and name the copy as the blocklist",
+		block:  block, sources: b.sources,
+	}
 	if !b.lists[Allow].given {
-		return fmt.Errorf("%w: the blocklist covers all of IPv4, with %s; %s",
-			ErrEmpty, b.covers(everything(), block), advice)
+		e.Reason = fmt.Sprintf("the blocklist covers all of IPv4, with %s", b.covers(everything(), block))
+		return e
 	}
 	if len(allow) == 0 {
-		return fmt.Errorf("%w: %s no IPv4 network; write at least one, such as 192.0.2.0/24", ErrEmpty, b.emptyLists())
+		e.Reason = b.emptyLists() + " no IPv4 network; write at least one, such as 192.0.2.0/24"
+		e.Advice = ""
+		return e
 	}
+	e.wanted = union(spansOf(allow))
 	var text strings.Builder
 	for i, r := range allow {
 		if i == explainLines {
@@ -39,7 +93,8 @@ func (b *Builder) explain(allow, block []rule) error {
 		}
 		fmt.Fprintf(&text, "\n  %s is covered by %s", b.describe(r), b.covers(r.span(), block))
 	}
-	return fmt.Errorf("%w: the blocklist covers all that is allowed%s\n%s", ErrEmpty, text.String(), advice)
+	e.Reason = "the blocklist covers all that is allowed" + text.String()
+	return e
 }
 
 // covers names the fewest block entries that together cover s.
@@ -83,7 +138,7 @@ func (b *Builder) describe(r rule) string {
 	if r.source == builtIn {
 		return r.prefix().String() + " (never scanned)"
 	}
-	return fmt.Sprintf("%s (%s)", r.prefix(), b.origin(r.source, int(r.line)))
+	return fmt.Sprintf("%s (%s)", r.prefix(), originOf(b.sources, r))
 }
 
 // emptyLists names the allowlists that held nothing of use.

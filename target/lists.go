@@ -175,8 +175,13 @@ func (b *Builder) source(name string) uint32 {
 }
 
 func (b *Builder) origin(source uint32, line int) Origin {
-	if source == 0 {
+	return originOf(b.sources, rule{source: source, line: uint32(line)})
+}
+
+// originOf says where a rule comes from that is not the built-in one. Sources are those of its Builder.
+func originOf(sources []string, r rule) Origin {
+	if r.source == 0 {
 		return Origin{}
 	}
-	return Origin{Name: b.sources[source], Line: line}
+	return Origin{Name: sources[r.source], Line: int(r.line)}
 }

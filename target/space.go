@@ -22,6 +22,7 @@ type Space struct {
 	allowed uint64 // by the lists, even if the space was cut down since
 	allow   []rule
 	block   []rule
+	sources []string // of the rules, as in Builder
 }
 
 // finish completes a space to whose layout all spans have been added.

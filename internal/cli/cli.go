@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,20 +43,25 @@ func Main(args []string, std Streams) int {
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away is an error of write(2), not the end of the process
 	ctx, stop := onSignal()
 	defer stop()
-	err := run(ctx, args, std)
-	if err == nil {
-		return exitOK
-	}
+	err := interruption(ctx, run(ctx, args, std))
+	complain(std.Err, filepath.Base(args[0]), err)
+	return exitCode(err)
+}
+
+// exitCode returns the exit code that stands for err.
+func exitCode(err error) int {
 	var sig signalError
 	var status exitStatus
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &sig):
 		return exitSignal + int(sig.sig)
+	default:
+		return exitFailure
 	}
-	fmt.Fprintf(std.Err, "%s: %v\n", filepath.Base(args[0]), err)
-	return exitFailure
 }
 
 // onSignal returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once.
@@ -84,10 +90,19 @@ func onSignal() (context.Context, func()) {
 
 // run parses the command line and runs what it asks for.
 func run(ctx context.Context, args []string, std Streams) error {
+	words := args[1:]
 	root := rootCommand(std)
-	root.SetArgs(args[1:])
+	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
+	if len(words) > 0 && slices.Contains(commandNames, words[0]) {
+		root.AddCommand(demoCommand(std))
+		offerValues(root)
+	}
+	root.SetArgs(words)
 	return root.ExecuteContext(ctx)
 }
+
+// commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
+var commandNames = []string{"demo", "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
 // rootCommand returns the scan, with the other commands below it.
 func rootCommand(std Streams) *cobra.Command {
@@ -110,6 +125,7 @@ func rootCommand(std Streams) *cobra.Command {
 	}
 	root.Flags().SortFlags = false
 	completePrefix(root.Flags())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return optionError(cmd.Flags(), err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		if cmd == root {
 			printHelp(std.Out, list)
@@ -120,7 +136,6 @@ func rootCommand(std Streams) *cobra.Command {
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	root.AddCommand(demoCommand(std))
 	return root
 }
 

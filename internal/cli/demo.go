@@ -82,8 +82,7 @@ func demo(ctx context.Context, std Streams) error {
 	o := defaults()
 	o.ports, o.rate, o.cooldown, o.verbosity = fmt.Sprint(demoPort), demoRate, 3, 2
 	o.typed = map[string]bool{}
-	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}, started: time.Now()}
-	defer j.closeFiles()
+	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}}
 	if err := j.prepare(); err != nil {
 		return err
 	}

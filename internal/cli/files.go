@@ -1,17 +1,80 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/monitor"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
-
-	"github.com/zmap-go/zmap/internal/engine"
 )
+
+// A file is one that the scan writes. What was in it stays until the scan begins: a mistake elsewhere on the command line
+// costs nobody the results of the scan before.
+type file struct {
+	*os.File
+	begun bool
+}
+
+// begin empties the file, once.
+func (f *file) begin() error {
+	if f.begun {
+		return nil
+	}
+	f.begun = true
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return err
+	}
+	return f.Truncate(0)
+}
+
+// open opens the file that an option names, and makes it if need be. It must not be the file of another option.
+func (j *job) open(option, path string) (*file, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", option, err)
+	}
+	j.files = append(j.files, &file{File: f})
+	for _, other := range j.files[:len(j.files)-1] {
+		if sameFile(f, other.File) {
+			return nil, argError(option, path, fmt.Errorf("is %s, which another option names", other.Name()))
+		}
+	}
+	return j.files[len(j.files)-1], nil
+}
+
+// sameFile says whether two regular files are the same.
+func sameFile(a, b *os.File) bool {
+	x, xerr := a.Stat()
+	y, yerr := b.Stat()
+	return xerr == nil && yerr == nil && x.Mode().IsRegular() && os.SameFile(x, y)
+}
+
+// beginFiles empties what the scan writes.
+func (j *job) beginFiles() {
+	for _, f := range j.files {
+		if err := f.begin(); err != nil {
+			j.log.Warn("empty file: " + err.Error())
+		}
+	}
+}
+
+// closeFiles closes what prepare opened.
+func (j *job) closeFiles() error {
+	var errs []error
+	for _, f := range j.files {
+		errs = append(errs, f.Close())
+	}
+	j.files = nil
+	return errors.Join(errs...)
+}
 
 // openOutput makes the sink and the file behind it.
 func (j *job) openOutput() error {
@@ -28,68 +91,66 @@ func (j *job) openOutput() error {
 	}
 	schema := engine.Schema(j.config.Probe.Describe())
 	if _, err := schema.Select(fields); err != nil {
-		return argError("output-fields", fields, err)
+		return fmt.Errorf("--output-fields: %w", err)
 	}
-	w := j.std.Out
+	var w io.Writer = j.std.Out
 	switch {
-	case j.config.DryRun != nil && (j.o.output == "" || j.o.output == "-"):
-		w = io.Discard // standard output belongs to the probes
 	case j.o.output != "" && j.o.output != "-":
-		f, err := sink.Create(j.o.output)
+		f, err := j.open("output-file", j.o.output)
 		if err != nil {
-			return fmt.Errorf("--output-file: %w", err)
+			return err
 		}
-		j.files = append(j.files, f)
 		w = f
+	case j.config.DryRun != nil:
+		w = io.Discard // standard output belongs to the probes
 	}
 	j.config.Sink = format.New(w, sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode})
 	return nil
 }
 
-// openMetadata opens, and empties, the file for the metadata.
+// openMetadata opens the file for the metadata.
 func (j *job) openMetadata() error {
-	switch j.o.metadataFile {
-	case "":
-		return nil
-	case "-":
-		j.metadata = j.std.Out
-		return nil
+	var err error
+	if j.o.metadataFile != "" && j.o.metadataFile != "-" {
+		j.metadata, err = j.open("metadata-file", j.o.metadataFile)
 	}
-	f, err := os.Create(j.o.metadataFile)
-	if err != nil {
-		return fmt.Errorf("open --metadata-file: %w", err)
+	return err
+}
+
+// writeMetadata writes the metadata of a scan that has ended, if they are wanted.
+func (j *job) writeMetadata(m *monitor.Metadata) error {
+	w := j.std.Out
+	switch {
+	case j.o.metadataFile == "":
+		return nil
+	case j.metadata != nil:
+		w = j.metadata
+		if err := j.metadata.begin(); err != nil {
+			return fmt.Errorf("--metadata-file: %w", err)
+		}
 	}
-	j.files = append(j.files, f)
-	j.metadata = f
+	if _, err := m.WriteTo(w); err != nil {
+		return fmt.Errorf("--metadata-file: %w", sink.WriteError(err))
+	}
 	return nil
 }
 
 // openStatus sets up what a user sees of the scan's progress.
 func (j *job) openStatus() error {
-	form := monitor.Plain
-	if _, ok := j.config.Probe.Describe().Schema.Lookup("app_success"); ok {
-		form = monitor.AppSuccess
-	}
-	outputs := []monitor.Output{monitor.NewWarnings(j.log)}
-	if !j.o.quiet && !j.o.dryRun {
-		outputs = append(outputs, monitor.NewStatus(j.std.Err, form))
-	}
+	var updates *file
 	if j.o.statusFile != "" {
-		f, err := os.Create(j.o.statusFile)
-		if err != nil {
-			return fmt.Errorf("open --status-updates-file: %w", err)
+		var err error
+		if updates, err = j.open("status-updates-file", j.o.statusFile); err != nil {
+			return err
 		}
-		j.files = append(j.files, f)
-		csv, err := monitor.NewCSV(f, nil)
-		if err != nil {
-			return fmt.Errorf("write --status-updates-file: %w", err)
-		}
-		outputs = append(outputs, csv)
 	}
-	m := monitor.New(outputs...)
 	var plan *zmap.Plan
+	var m *monitor.Monitor
 	j.config.Hooks.Start = func(p *zmap.Plan) {
 		plan = p
+		makeRoom(p.Senders)
+		j.beginFiles()
+		m = monitor.New(j.statusOutputs(updates)...)
 		j.announce(p)
 	}
 	j.config.Hooks.Progress = func(p zmap.Progress) {
@@ -98,6 +159,38 @@ func (j *job) openStatus() error {
 		}
 	}
 	return nil
+}
+
+// statusOutputs are where the scan's progress is shown; updates may be nil.
+func (j *job) statusOutputs(updates *file) []monitor.Output {
+	form := monitor.Plain
+	if _, ok := j.config.Probe.Describe().Schema.Lookup("app_success"); ok {
+		form = monitor.AppSuccess
+	}
+	outputs := []monitor.Output{monitor.NewWarnings(j.log)}
+	if !j.o.quiet && !j.o.dryRun {
+		outputs = append(outputs, monitor.NewStatus(j.std.Err, form))
+	}
+	if updates != nil {
+		csv, err := monitor.NewCSV(updates, nil)
+		if err != nil {
+			j.log.Warn("write status: " + err.Error())
+		} else {
+			outputs = append(outputs, csv)
+		}
+	}
+	return outputs
+}
+
+// restThreads is how many threads work beside the senders: receiver, collector, watch, and one to spare.
+const restThreads = 4
+
+// makeRoom lets as many threads run Go at once as the scan has. With fewer, on a machine or a set of cores that is small, a
+// sender waits for up to 10 ms whenever a thread that blocks in the kernel has its place; that halved the rate on one core.
+func makeRoom(senders int) {
+	if n := senders + restThreads; os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < n {
+		runtime.GOMAXPROCS(n)
+	}
 }
 
 // announce logs what was chosen.
@@ -114,32 +207,18 @@ func (j *job) announce(p *zmap.Plan) {
 	}
 }
 
-// listModules prints the probe modules, one a line.
-func listModules(w io.Writer) error {
-	for _, m := range probe.Modules() {
-		if _, err := fmt.Fprintln(w, m.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// listFormats prints the output modules, one a line.
-func listFormats(w io.Writer) error {
-	for _, f := range sink.Formats() {
-		if _, err := fmt.Fprintln(w, f.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+// listNames prints names, one a line.
+func listNames(w io.Writer, names []string) error {
+	_, err := io.WriteString(w, strings.Join(names, "\n")+"\n")
+	return sink.WriteError(err)
 }
 
 // listFields prints the fields of a scan with p.
 func listFields(w io.Writer, p probe.Probe) error {
+	var b strings.Builder
 	for _, f := range engine.Schema(p.Describe()).Fields() {
-		if _, err := fmt.Fprintf(w, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc)
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return sink.WriteError(err)
 }

@@ -13,32 +13,56 @@ import (
 // no option twice.
 
 // once refuses a second value for an option. It is part of every value below.
-type once struct{ set bool }
+type once struct {
+	set   bool
+	again bool // a second one is no mistake
+}
 
-// errTwice is what pflag wraps into its message about an option that was given before.
-var errTwice = errors.New("option given more than once")
+// Sentinel errors, which pflag wraps into its own.
+var (
+	errTwice  = errors.New("option given more than once")
+	errEmpty  = errors.New("the argument is empty")
+	errNumber = errors.New("is not a number")
+)
 
 func (o *once) take() error {
-	if o.set {
+	if o.set && !o.again {
 		return errTwice
 	}
 	o.set = true
 	return nil
 }
 
+// allowAgain lets the option be given more than once.
+func (o *once) allowAgain() { o.again = true }
+
+// allowAgain lets all options of fs be given more than once: shell completion parses a command line several times.
+func allowAgain(fs *pflag.FlagSet) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if v, ok := f.Value.(interface{ allowAgain() }); ok {
+			v.allowAgain()
+		}
+	})
+}
+
 // textValue is an option with a string.
 type textValue struct {
 	once
-	p *string
+	p     *string
+	empty bool // an empty string has a meaning
 }
 
 func (v *textValue) String() string { return deref(v.p) }
 func (v *textValue) Type() string   { return "string" }
 
-// Set takes the string as it is.
+// Set takes the string as it is. Where an empty one has no meaning it is a mistake: an unset variable in a script must not
+// be a scan without a blocklist.
 func (v *textValue) Set(s string) error {
 	if err := v.take(); err != nil {
 		return err
+	}
+	if s == "" && !v.empty {
+		return errEmpty
 	}
 	*v.p = s
 	return nil
@@ -72,18 +96,29 @@ func (v *intValue) Set(s string) error {
 
 // parseInt reads an integer as strtoll with base 0, all of s.
 func parseInt(s string) (int64, error) {
+	n, err := strconv.ParseInt(cNumber(s), 0, 64)
+	return n, numberError(err)
+}
+
+// cNumber returns s without what C allows before a number, or nothing if s is a number of Go that is none of C.
+func cNumber(s string) string {
 	t := strings.TrimLeft(s, " \t\n\v\f\r")
-	if strings.ContainsAny(t, "_oObB") && !strings.HasPrefix(strings.TrimLeft(t, "+-"), "0x") && !strings.HasPrefix(strings.TrimLeft(t, "+-"), "0X") {
-		return 0, errors.New("is not a number")
+	if digits := strings.ToLower(strings.TrimLeft(t, "+-")); strings.ContainsAny(digits, "_o") || strings.HasPrefix(digits, "0b") {
+		return ""
 	}
-	n, err := strconv.ParseInt(t, 0, 64)
+	return t
+}
+
+// numberError words an error of package strconv.
+func numberError(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, strconv.ErrRange):
-		return 0, errors.New("is too large a number")
-	case err != nil || strings.Contains(t, "_"):
-		return 0, errors.New("is not a number")
+		return errors.New("is too large a number")
+	default:
+		return errNumber
 	}
-	return n, nil
 }
 
 // seedValue is an option with a 64-bit seed; negative numbers stand for their two's complement, as in C ZMap.
@@ -100,43 +135,42 @@ func (v *seedValue) Set(s string) error {
 	if err := v.take(); err != nil {
 		return err
 	}
-	if u, err := strconv.ParseUint(strings.TrimSpace(s), 0, 64); err == nil {
-		*v.p = &u
-		return nil
+	u, err := strconv.ParseUint(strings.TrimPrefix(cNumber(s), "+"), 0, 64)
+	if err != nil {
+		n, serr := strconv.ParseInt(cNumber(s), 0, 64)
+		u, err = uint64(n), numberError(serr)
 	}
-	n, err := parseInt(s)
 	if err != nil {
 		return err
 	}
-	u := uint64(n)
 	*v.p = &u
 	return nil
 }
 
-// floatValue is an option with a number that may have a fraction.
-type floatValue struct {
+// percentValue is an option with a percentage, which may have a fraction.
+type percentValue struct {
 	once
 	p *float64
 }
 
-func (v *floatValue) String() string { return "" }
-func (v *floatValue) Type() string   { return "number" }
+func (v *percentValue) String() string { return "" }
+func (v *percentValue) Type() string   { return "number" }
 
-// Set takes a number that is not negative.
-func (v *floatValue) Set(s string) error {
+// Set takes a number from 0 to 100.
+func (v *percentValue) Set(s string) error {
 	if err := v.take(); err != nil {
 		return err
 	}
 	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || f < 0 || f != f {
-		return errors.New("is not a number of 0 or more")
+	if err != nil || !(f >= 0 && f <= 100) {
+		return errors.New("is not a number from 0 to 100")
 	}
 	*v.p = f
 	return nil
 }
 
-// flagOn is the value that pflag gives to an option without one.
-const flagOn = "on"
+// flagOn is the value that pflag gives to an option without one. Nobody can type it.
+const flagOn = "\x00"
 
 // flagValue is an option without a value.
 type flagValue struct {
@@ -154,7 +188,7 @@ func (v *flagValue) Set(s string) error {
 		return err
 	}
 	if s != flagOn {
-		return errors.New("this option takes no value")
+		return errors.New("the option takes no argument")
 	}
 	*v.p = true
 	return nil
@@ -178,18 +212,25 @@ func derefInt(p *int64) int64 {
 // name always wins; an ambiguous beginning stays unknown.
 func completePrefix(fs *pflag.FlagSet) {
 	fs.SetNormalizeFunc(func(f *pflag.FlagSet, name string) pflag.NormalizedName {
-		var match []string
-		f.VisitAll(func(fl *pflag.Flag) {
-			if fl.Name == name {
-				match = []string{name, name, name}
-			}
-			if strings.HasPrefix(fl.Name, name) && fl.Name != name {
-				match = append(match, fl.Name)
-			}
-		})
-		if len(match) == 1 {
+		if match := beginningWith(f, name); len(match) == 1 {
 			return pflag.NormalizedName(match[0])
 		}
 		return pflag.NormalizedName(name)
 	})
+}
+
+// beginningWith returns the long options of fs that begin with name, or name alone if it is one.
+func beginningWith(fs *pflag.FlagSet, name string) []string {
+	var match []string
+	exact := false
+	fs.VisitAll(func(f *pflag.Flag) {
+		exact = exact || f.Name == name
+		if strings.HasPrefix(f.Name, name) {
+			match = append(match, f.Name)
+		}
+	})
+	if exact {
+		return []string{name}
+	}
+	return match
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/monitor"
 )
 
@@ -28,8 +30,11 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		DedupMethod: r.Dedup.String(), Notes: o.notes, UserMetadata: []byte(o.userMetadata),
 		Version: version(), StopReason: r.Reason.String(), LinkEngine: r.Link, LinkReason: r.Why,
 	}
+	if r.Reason == engine.Running {
+		m.StopReason = "not started"
+	}
 	if err != nil {
-		m.StopError = err.Error()
+		m.StopError = cmp.Or(strings.Join(lines(err), "; "), err.Error())
 	}
 	if r.Dedup == dedup.MethodWindow {
 		m.DedupWindow = uint64(c.DedupWindow)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/dedup"
 )
 
 // scanOptions are the values of a scan's command line, as typed.
@@ -108,12 +109,12 @@ func shardOptions(o *scanOptions) *pflag.FlagSet {
 func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.sourcePorts, "source-port", "s", "send from `port` or port range (default 32768-61000)")
-	s.text(&o.checkPort, "validate-source-port", "", "`enable` or disable: must answers come from the port asked? (default: as the probe has it)")
+	s.text(&o.checkPort, "validate-source-port", "", "`choice`, enable or disable: must answers come from the port asked? (default: as the probe has it)")
 	s.text(&o.sources, "source-ip", "S", "send from these `addresses`: 192.0.2.1, 192.0.2.1-192.0.2.9, or a list of both")
 	s.text(&o.gatewayMAC, "gateway-mac", "G", "hardware `address` of the next hop; without it, it is looked up and asked for by ARP")
 	s.text(&o.sourceMAC, "source-mac", "", "hardware `address` to send from")
 	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
-	s.text(&o.link, "link", "", "how frames are sent: auto or `socket`")
+	s.text(&o.link, "link", "", "`way` to send frames: auto or socket (default auto)")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")
 	return s.FlagSet
 }
@@ -121,7 +122,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 func probeOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.module, "probe-module", "M", "`name` of the probe module (default tcp_synscan)")
-	s.text(&o.moduleArgs, "probe-args", "", "`arguments` of the probe module; see below")
+	s.textOrEmpty(&o.moduleArgs, "probe-args", "", "`arguments` of the probe module; see below")
 	s.integer(&o.ttl, "probe-ttl", "", "`hops` that probes may take (default 64)", 1, 255)
 	s.flag(&o.listModules, "list-probe-modules", "", "list the probe modules")
 	return s.FlagSet
@@ -131,8 +132,8 @@ func outputOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas; * for all (default saddr, or saddr,sport for several ports)")
 	s.text(&o.format, "output-module", "O", "`format` of the results: csv or json (default csv)")
-	s.text(&o.formatArgs, "output-args", "", "`arguments` of the output module; kept in the metadata")
-	s.text(&o.filter, "output-filter", "", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
+	s.textOrEmpty(&o.formatArgs, "output-args", "", "`arguments` of the output module; kept in the metadata")
+	s.textOrEmpty(&o.filter, "output-filter", "", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
 	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
 	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module")
 	s.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
@@ -142,9 +143,9 @@ func outputOptions(o *scanOptions) *pflag.FlagSet {
 func limitOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.dedup, "dedup-method", "", "how repeated answers are recognised: `method` default, none, full or window")
-	s.integer(&o.dedupWindow, "dedup-window-size", "", "remember `n` targets with method window (default 1000000)", 1, math.MaxInt32)
+	s.integer(&o.dedupWindow, "dedup-window-size", "", "remember `n` targets with method window (default 1000000)", 1, dedup.MaxWindow)
 	s.integer(&o.maxSendFailures, "max-sendto-failures", "", "end the scan after more than `n` frames that could not be sent; -1 means never (default -1)", -1, math.MaxInt64)
-	s.float(&o.minHitRate, "min-hitrate", "", "end the scan when fewer than this `percent` of the targets answer (default 0)")
+	s.percent(&o.minHitRate, "min-hitrate", "", "end the scan when fewer than this `percent` of the targets answer (default 0)")
 	return s.FlagSet
 }
 
@@ -155,7 +156,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.metadataFile, "metadata-file", "m", "write what the scan was and did to `file` as JSON; - for standard output")
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
 	s.flag(&o.quiet, "quiet", "q", "print no status line")
-	s.text(&o.notes, "notes", "", "`text` for the metadata")
+	s.textOrEmpty(&o.notes, "notes", "", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
 	return s.FlagSet
 }
@@ -183,6 +184,10 @@ func (s optionSet) text(p *string, long, short, help string) {
 	s.VarP(&textValue{p: p}, long, short, help)
 }
 
+func (s optionSet) textOrEmpty(p *string, long, short, help string) {
+	s.VarP(&textValue{p: p, empty: true}, long, short, help)
+}
+
 func (s optionSet) integer(p *int64, long, short, help string, least, most int64) {
 	s.VarP(&intValue{p: p, min: least, max: most}, long, short, help)
 }
@@ -191,8 +196,8 @@ func (s optionSet) seed(p **uint64, long, short, help string) {
 	s.VarP(&seedValue{p: p}, long, short, help)
 }
 
-func (s optionSet) float(p *float64, long, short, help string) {
-	s.VarP(&floatValue{p: p}, long, short, help)
+func (s optionSet) percent(p *float64, long, short, help string) {
+	s.VarP(&percentValue{p: p}, long, short, help)
 }
 
 func (s optionSet) flag(p *bool, long, short, help string) {

@@ -12,11 +12,6 @@ import (
 	"github.com/zmap-go/zmap"
 )
 
-// An argError says which option's value cannot be used, and why.
-func argError(option, value string, err error) error {
-	return fmt.Errorf("--%s %q: %w", option, value, err)
-}
-
 // parseBandwidth reads bits per second with a decimal suffix: 10M, 1.5G, 100KK is not one. Letters behind the suffix, as in
 // 10Mbps, are allowed if they spell the unit.
 func parseBandwidth(text string) (uint64, error) {

@@ -17,9 +17,15 @@ import (
 // for now. A row takes some 2 KB, so the 4,096 that may be on their way stay below 10 MB; the link's ring behind them holds
 // far more.
 const (
-	batchRows  = 128
-	queueLen   = 32
-	pollWait   = 10 * time.Millisecond
+	batchRows = 128
+	queueLen  = 32
+)
+
+// How long a receiver waits for frames at once. A wait makes the Go scheduler look at this thread dozens of times, at the
+// sender's expense if they share a core, so waits are long but for the last ones.
+const (
+	pollWait   = 50 * time.Millisecond
+	finalWait  = 10 * time.Millisecond
 	finalPolls = 3 // empty polls in a row after which a stopped receiver believes that nothing is left
 )
 
@@ -45,14 +51,19 @@ type receiver struct {
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
 func (r *receiver) run() {
 	take := r.take // one closure for the whole scan
+	over := false
 	for idle := 0; idle < finalPolls; {
-		n, err := r.rx.Poll(pollWait, take)
+		wait := pollWait
+		if over {
+			wait = finalWait
+		}
+		n, err := r.rx.Poll(wait, take)
 		r.flush()
 		if err != nil {
 			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
 			return
 		}
-		over := isClosed(r.scan.listening)
+		over = isClosed(r.scan.listening)
 		switch {
 		case isClosed(r.scan.stop.scan):
 			return

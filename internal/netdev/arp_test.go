@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,12 +127,10 @@ func replyTwin(b []byte) (netip.Addr, packet.MAC, bool) {
 	if bytes.Equal(b[28:31], []byte{192, 0, 2}) {
 		ours = []string{"\xc0\x00\x02\x01"}
 	}
-	for _, to := range ours {
-		if string(b[38:42]) == to {
-			return netip.AddrFrom4([4]byte(b[28:32])), packet.MAC(b[22:28]), true
-		}
+	if !slices.Contains(ours, string(b[38:42])) {
+		return netip.Addr{}, packet.MAC{}, false
 	}
-	return netip.Addr{}, packet.MAC{}, false
+	return netip.AddrFrom4([4]byte(b[28:32])), packet.MAC(b[22:28]), true
 }
 
 // FuzzReply holds the acceptance of replies against its twin: whatever is on the wire, nothing but an answer to a request

@@ -65,7 +65,7 @@ func (s *arpSocket) receive(buf []byte, until time.Time) (int, error) {
 		return 0, err
 	}
 	// After the deadline is set, so that an interrupt cannot fall between the two.
-	if false {
+	if s.interrupted.Load() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return s.file.Read(buf)
@@ -74,7 +74,7 @@ func (s *arpSocket) receive(buf []byte, until time.Time) (int, error) {
 func (s *arpSocket) interrupt() {
 	s.interrupted.Store(true)
 	// An error means that the socket is closed or the deadline past: nobody waits either way.
-	_ = s.file.SetReadDeadline(time.Unix(1, 0))
+	
 }
 
 func (s *arpSocket) close() error { return s.file.Close() }

@@ -20,6 +20,9 @@ type world struct {
 	table     map[int][]neighbour
 	hosts     map[netip.Addr]*host // who answers ARP on the wire, whatever the interface
 	devicesIs error                // what devices returns
+	addrsIs   error                // what addresses returns
+	tableIs   error                // what neighbours returns
+	linkIs    error                // what connected returns
 	openIs    error                // what openARP returns
 	sendIs    error                // what send returns
 	stalls    int                  // every so many frames, sending takes 50 ms
@@ -59,10 +62,10 @@ type question struct {
 }
 
 func (w *world) devices() ([]device, error)    { return w.devs, w.devicesIs }
-func (w *world) addresses() ([]address, error) { return w.addrs, nil }
+func (w *world) addresses() ([]address, error) { return w.addrs, w.addrsIs }
 func (w *world) close()                        {}
 
-func (w *world) neighbours(index int) ([]neighbour, error) { return w.table[index], nil }
+func (w *world) neighbours(index int) ([]neighbour, error) { return w.table[index], w.tableIs }
 
 // lookup is longest prefix first, then lowest metric.
 func (w *world) lookup(dst, src netip.Addr, oif int) (hop, error) {
@@ -80,7 +83,7 @@ func (w *world) route(dst netip.Addr, oif int) (hop, error) {
 	var best *fakeRoute
 	for i := range w.routes {
 		r := &w.routes[i]
-		usable := r.refuses != nil || (oif == 0 || r.dev == oif) && w.device(r.dev).up
+		usable := r.refuses != nil || (oif == 0 || r.dev == oif) && !w.isDown(r.dev)
 		if !r.to.Contains(dst) || !usable {
 			continue
 		}
@@ -152,6 +155,11 @@ func (w *world) owner(a netip.Addr) address {
 	return address{}
 }
 
+// isDown reports whether an interface is there and down.
+func (w *world) isDown(index int) bool {
+	return slices.ContainsFunc(w.devs, func(d device) bool { return d.index == index && !d.up })
+}
+
 func (w *world) device(index int) *device {
 	return &w.devs[slices.IndexFunc(w.devs, func(d device) bool { return d.index == index })]
 }
@@ -163,7 +171,7 @@ func (w *world) connected(index, table int) ([]netip.Prefix, error) {
 			out = append(out, r.to)
 		}
 	}
-	return out, nil
+	return out, w.linkIs
 }
 
 func (w *world) openARP(int) (arpConn, error) {

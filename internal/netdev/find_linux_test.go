@@ -72,13 +72,13 @@ func TestFindAsksRealGateway(t *testing.T) {
 
 func TestFindWithRealNeighbourTable(t *testing.T) {
 	f, l := uplink(t, "192.0.2.254/24")
-	real := farMAC(t, f)
+	actual := farMAC(t, f)
 	for _, tt := range []struct {
 		name  string
 		state int
 		want  packet.MAC
 	}{
-		{"failed", unix.NUD_FAILED, real},
+		{"failed", unix.NUD_FAILED, actual},
 		{"stale", unix.NUD_STALE, mac(0x71)},
 		{"permanent", unix.NUD_PERMANENT, mac(0x71)},
 	} {
@@ -235,8 +235,11 @@ func TestFindRealTUN(t *testing.T) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		t.Skipf("this kernel has no TUN interfaces: %v", err)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skipf("only root may make TUN interfaces here: %v", err)
+	}
 	must(t, err)
-	defer unix.Close(fd) // the interface goes with it
+	defer func() { must(t, unix.Close(fd)) }() // the interface goes with it
 	req, err := unix.NewIfreq("tun7")
 	must(t, err)
 	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
@@ -277,7 +280,7 @@ func TestFindDryRunUnprivileged(t *testing.T) {
 		if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_RAW") {
 			t.Errorf("a real scan: error %v, want one about CAP_NET_RAW", err)
 		}
-		if _, err := Find(t.Context(), Query{Targets: ips("8.8.8.8"), GatewayMAC: given(mac(1))}); err != nil {
+		if _, err := Find(t.Context(), Query{Targets: ips("8.8.8.8"), GatewayMAC: new(mac(1))}); err != nil {
 			t.Errorf("a real scan with -G: %v", err)
 		}
 	})
@@ -335,7 +338,7 @@ func TestRealNeighboursMany(t *testing.T) {
 func TestFindInLab(t *testing.T) {
 	world, err := lab.New(t.Context(), lab.World{})
 	must(t, err)
-	defer world.Close()
+	defer func() { must(t, world.Close()) }()
 	link := world.Link()
 	got, err := Find(t.Context(), Query{Targets: ips("8.8.8.8", "1.1.1.1")})
 	must(t, err)

@@ -73,9 +73,6 @@ type device struct {
 // ether reports whether frames of the interface begin with an Ethernet header.
 func (d *device) ether() bool { return d.kind == etherLink || d.kind == loopLink }
 
-// resolves reports whether neighbours on the interface have hardware addresses of their own.
-func (d *device) resolves() bool { return d.kind == etherLink && !d.noARP }
-
 // An address is an IPv4 address of an interface, with the length of its network.
 type address struct {
 	index     int

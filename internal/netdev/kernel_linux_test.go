@@ -7,153 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"github.com/zmap-go/zmap/lab"
-	"github.com/zmap-go/zmap/packet"
 )
-
-// All tests of this package run in a network namespace of their own.
-func TestMain(m *testing.M) { lab.Main(m) }
-
-// A far is the other end of a cable: a namespace with a thread of its own that does what it is told.
-type far struct {
-	tasks chan func()
-	file  *os.File // the namespace
-}
-
-// newFar makes a namespace. It lasts until the test ends.
-func newFar(t *testing.T) *far {
-	t.Helper()
-	f := &far{tasks: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, and the namespace with it
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			f.file, err = os.Open("/proc/thread-self/ns/net")
-		}
-		ready <- err
-		for task := range f.tasks {
-			task()
-		}
-	}()
-	if err := <-ready; err != nil {
-		t.Fatalf("make a namespace for the other end: %v", err)
-	}
-	t.Cleanup(func() {
-		close(f.tasks)
-		f.file.Close()
-	})
-	return f
-}
-
-// do runs task in the far namespace.
-func (f *far) do(t *testing.T, task func() error) {
-	t.Helper()
-	done := make(chan error)
-	f.tasks <- func() { done <- task() }
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
-// cable lays a veth pair, near in our namespace and "far" in f's, both up. It is gone when the test ends.
-func cable(t *testing.T, f *far, near string) netlink.Link {
-	t.Helper()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = near
-	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "far", PeerNamespace: netlink.NsFd(f.file.Fd())}))
-	l, err := netlink.LinkByName(near)
-	must(t, err)
-	t.Cleanup(func() { _ = netlink.LinkDel(l) }) // a test may have removed it
-	f.do(t, func() error { return withLink("far", netlink.LinkSetUp) })
-	must(t, netlink.LinkSetUp(l))
-	for l.Attrs().OperState != netlink.OperUp {
-		l, err = netlink.LinkByName(near)
-		must(t, err)
-	}
-	return l
-}
-
-func withLink(name string, do func(netlink.Link) error) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	return do(l)
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// addAddrs gives addresses to an interface.
-func addAddrs(l netlink.Link, prefixes ...string) error {
-	for _, s := range prefixes {
-		a, err := netlink.ParseAddr(s)
-		if err == nil {
-			err = netlink.AddrAdd(l, a)
-		}
-		if err != nil {
-			return fmt.Errorf("add address %s: %w", s, err)
-		}
-	}
-	return nil
-}
-
-// addRoute adds a route; via may be empty.
-func addRoute(t *testing.T, l netlink.Link, to, via string) {
-	t.Helper()
-	r := &netlink.Route{LinkIndex: l.Attrs().Index, Dst: ipNet(pfx(to)), Scope: netlink.SCOPE_LINK}
-	if via != "" {
-		r.Gw, r.Scope = ip(via).AsSlice(), netlink.SCOPE_UNIVERSE
-	}
-	must(t, netlink.RouteAdd(r))
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
-}
-
-// farMAC is the hardware address of the other end.
-func farMAC(t *testing.T, f *far) packet.MAC {
-	t.Helper()
-	var m packet.MAC
-	f.do(t, func() error {
-		return withLink("far", func(l netlink.Link) error {
-			m = packet.MAC(l.Attrs().HardwareAddr)
-			return nil
-		})
-	})
-	return m
-}
-
-// unprivileged runs task on a thread without any capability, which ends with it.
-func unprivileged(t *testing.T, task func()) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var none [2]unix.CapUserData
-		err := unix.Capset(&hdr, &none[0])
-		if err == nil {
-			task()
-		}
-		done <- err
-	}()
-	must(t, <-done)
-}
 
 // The twin of the kernel that the rules are tested with is held against the kernel: random routing tables, random
 // addresses, with and without an interface.
@@ -231,13 +92,12 @@ func twinWorld(index map[int]int) *world {
 // realRoute is a route of the twin for the kernel.
 func realRoute(r *fakeRoute) *netlink.Route {
 	out := &netlink.Route{Dst: ipNet(r.to.Masked()), Priority: r.metric, LinkIndex: r.dev, Scope: netlink.SCOPE_LINK, Table: mainTable}
-	switch {
-	case r.refuses == errBlackhole:
-		out.Type = unix.RTN_BLACKHOLE
-	case r.refuses == errProhibited:
-		out.Type = unix.RTN_PROHIBIT
-	case r.refuses == errUnreachable:
-		out.Type = unix.RTN_UNREACHABLE
+	for why, kind := range map[error]int{
+		errBlackhole: unix.RTN_BLACKHOLE, errProhibited: unix.RTN_PROHIBIT, errUnreachable: unix.RTN_UNREACHABLE,
+	} {
+		if errors.Is(r.refuses, why) {
+			out.Type = kind
+		}
 	}
 	if r.gateway.IsValid() {
 		out.Gw = r.gateway.AsSlice()
@@ -256,7 +116,7 @@ func TestInterrupt(t *testing.T) {
 	defer k.close()
 	conn, err := k.openARP(l.Attrs().Index)
 	must(t, err)
-	defer conn.close()
+	defer func() { must(t, conn.close()) }()
 	ended := make(chan error)
 	receive := func() {
 		_, err := conn.receive(make([]byte, 64), time.Now().Add(time.Hour))
@@ -371,5 +231,62 @@ func TestNeighbourStates(t *testing.T) {
 		if state, ok := got[a]; ok && state != s || !ok && s != doubtful {
 			t.Errorf("%s: state %d, listed %v, want %d", a, state, ok, s)
 		}
+	}
+}
+
+// A dump that changes overtake is repeated, but not for ever.
+func TestDump(t *testing.T) {
+	for _, tt := range []struct {
+		interrupted int
+		fails       error
+		reads       int
+		err         error
+	}{
+		{0, nil, 1, nil}, {1, nil, 2, nil}, {maxDumps - 1, nil, maxDumps, nil}, {99, nil, maxDumps, nil}, {1, os.ErrClosed, 2, os.ErrClosed},
+	} {
+		reads := 0
+		list, err := dump(func() ([]int, error) {
+			reads++
+			if reads <= tt.interrupted {
+				return []int{reads}, fmt.Errorf("dump: %w", netlink.ErrDumpInterrupted)
+			}
+			return []int{reads}, tt.fails
+		})
+		if reads != tt.reads || !errors.Is(err, tt.err) || err == nil && !slices.Equal(list, []int{reads}) {
+			t.Errorf("%+v: %d reads, list %v, error %v", tt, reads, list, err)
+		}
+	}
+}
+
+func TestKindOf(t *testing.T) {
+	for name, want := range map[string]linkKind{
+		"ether": etherLink, "loopback": loopLink, "none": rawLink, "ppp": rawLink, "gre": rawLink, "unknown519": rawLink,
+		"infiniband": otherLink, "ieee802.11/radiotap": otherLink, "unknown280": otherLink, "": otherLink,
+	} {
+		if got := kindOf(name); got != want {
+			t.Errorf("kindOf(%q) = %d, want %d", name, got, want)
+		}
+	}
+}
+
+// An IPv4 route may have an IPv6 gateway.
+func TestIPv6Gateway(t *testing.T) {
+	l := cable(t, newFar(t), "veth0")
+	must(t, os.WriteFile("/proc/sys/net/ipv6/conf/veth0/disable_ipv6", []byte("0"), 0))
+	must(t, addAddrs(l, "192.0.2.1/24"))
+	must(t, netlink.RouteAdd(&netlink.Route{
+		LinkIndex: l.Attrs().Index, Dst: ipNet(pfx("0.0.0.0/0")),
+		Via: &netlink.Via{AddrFamily: netlink.FAMILY_V6, Addr: net.ParseIP("fe80::1")},
+	}))
+	if _, err := Find(t.Context(), Query{Targets: ips("8.8.8.8")}); err == nil || !strings.Contains(err.Error(), "gateway fe80::1 on veth0 is not known") {
+		t.Errorf("error %v, want one that names the gateway", err)
+	}
+	must(t, netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: l.Attrs().Index, State: unix.NUD_STALE, IP: net.ParseIP("fe80::1"), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 6},
+	}))
+	p, err := Find(t.Context(), Query{Targets: ips("8.8.8.8")})
+	must(t, err)
+	if p.Gateway != ip("fe80::1") || p.HopMAC != mac(6) || !slices.Equal(p.OnLink, []netip.Prefix{pfx("192.0.2.0/24")}) {
+		t.Errorf("path %+v, want gateway fe80::1 at %s", p, mac(6))
 	}
 }

@@ -31,69 +31,87 @@ func all(p netip.Prefix) iter.Seq[netip.Addr] {
 	}
 }
 
+// A street is a random local network with what Neighbours should make of it.
+type street struct {
+	*world
+	path    *Path
+	targets []netip.Addr
+	want    map[netip.Addr]packet.MAC // who is to be found
+	asks    map[netip.Addr]int        // how often everyone is to be asked
+}
+
+func newStreet(rng *rand.Rand) *street {
+	s := &street{
+		world: home(), want: map[netip.Addr]packet.MAC{}, asks: map[netip.Addr]int{},
+		path: viaEth0(func(p *Path) { p.OnLink = []netip.Prefix{pfx("192.0.2.0/24"), pfx("10.1.0.0/25")} }),
+	}
+	s.table[eth0] = nil
+	for range 1 + rng.IntN(300) {
+		net := []netip.Addr{ip("192.0.2.0"), ip("10.1.0.0"), ip("8.8.8.0")}[rng.IntN(3)].As4()
+		a := netip.AddrFrom4([4]byte{net[0], net[1], net[2], byte(rng.IntN(256))})
+		if !slices.Contains(s.targets, a) {
+			s.move(rng, a)
+		}
+		s.targets = append(s.targets, a)
+	}
+	return s
+}
+
+// move makes a a random kind of neighbour.
+func (s *street) move(rng *rand.Rand, a netip.Addr) {
+	m := packet.MAC{2, 1, a.As4()[0], a.As4()[2], a.As4()[3]}
+	kind := rng.IntN(5)
+	switch {
+	case !onLink(s.path.OnLink, a) || s.owner(a).index != 0:
+		s.hosts[a] = &host{mac: m} // would answer, if somebody asked
+		return
+	case kind == 0:
+		s.asks[a] = 3
+		return
+	case kind == 1:
+		s.table[eth0] = append(s.table[eth0], neighbour{addr: a, mac: m, state: fixed})
+		s.want[a] = m
+		return
+	case kind == 2: // what the kernel has learned counts for nothing
+		s.table[eth0] = append(s.table[eth0], neighbour{addr: a, mac: mac(0xee), state: learned})
+	}
+	h := &host{mac: m, deaf: rng.IntN(5), after: time.Duration(rng.IntN(400)) * time.Millisecond}
+	s.hosts[a] = h
+	s.asks[a] = min(h.deaf+1, 3)
+	if h.deaf < 3 {
+		s.want[a] = m
+	}
+}
+
 // Property: whoever is on the link and answers within three requests is found, all others are counted, nobody else is
 // asked, nobody more often than needed, and never faster than the rate.
 func TestNeighbours(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 25 {
 		synctest.Test(t, func(t *testing.T) {
-			w := home()
-			path := viaEth0(func(p *Path) { p.OnLink = []netip.Prefix{pfx("192.0.2.0/24"), pfx("10.1.0.0/25")} })
-			want := map[netip.Addr]packet.MAC{}
-			asks := map[netip.Addr]int{} // how often everyone is to be asked
-			var targets []netip.Addr
-			w.table[eth0] = nil
-			for range 1 + rng.IntN(300) {
-				net := []netip.Prefix{pfx("192.0.2.0/24"), pfx("10.1.0.0/24"), pfx("8.8.8.0/24")}[rng.IntN(3)].Addr().As4()
-				a := netip.AddrFrom4([4]byte{net[0], net[1], net[2], byte(rng.IntN(256))})
-				if slices.Contains(targets, a) {
-					targets = append(targets, a)
-					continue
-				}
-				targets = append(targets, a)
-				m := packet.MAC{2, 1, a.As4()[0], a.As4()[2], a.As4()[3]}
-				reachable := onLink(path.OnLink, a) && w.owner(a).index == 0
-				switch kind := rng.IntN(4); {
-				case !reachable:
-					w.hosts[a] = &host{mac: m} // would answer, if somebody asked
-				case kind == 0:
-					asks[a] = 3
-				case kind == 1:
-					w.table[eth0] = append(w.table[eth0], neighbour{addr: a, mac: m, state: fixed})
-					want[a] = m
-				default:
-					if rng.IntN(3) == 0 { // what the kernel has learned counts for nothing
-						w.table[eth0] = append(w.table[eth0], neighbour{addr: a, mac: mac(0xee), state: learned})
-					}
-					h := &host{mac: m, deaf: rng.IntN(5), after: time.Duration(rng.IntN(400)) * time.Millisecond}
-					w.hosts[a] = h
-					asks[a] = min(h.deaf+1, 3)
-					if h.deaf < 3 {
-						want[a] = m
-					}
-				}
-			}
+			s := newStreet(rng)
 			rate := []int{0, 100, 1000, 20000}[rng.IntN(4)]
-			n, err := findNeighbours(t.Context(), w, NeighbourQuery{Path: path, Targets: slices.Values(targets), Rate: rate})
+			n, err := findNeighbours(t.Context(), s, NeighbourQuery{Path: s.path, Targets: slices.Values(s.targets), Rate: rate})
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkNeighbourhood(t, n, want, targets, path)
-			for _, q := range w.sent {
-				asks[q.target]--
+			s.check(t, n)
+			for _, q := range s.sent {
+				s.asks[q.target]--
 			}
-			for a, left := range asks {
+			for a, left := range s.asks {
 				if left != 0 {
 					t.Errorf("%s: %d requests too few", a, left)
 				}
 			}
-			checkRate(t, w.sent, rate)
+			checkRate(t, s.sent, rate)
 			synctest.Wait()
 		})
 	}
 }
 
-func checkNeighbourhood(t *testing.T, n *Neighbourhood, want map[netip.Addr]packet.MAC, targets []netip.Addr, path *Path) {
+// check holds what was found against the street.
+func (s *street) check(t *testing.T, n *Neighbourhood) {
 	t.Helper()
 	got := map[netip.Addr]packet.MAC{}
 	for i, f := range n.Found {
@@ -102,21 +120,22 @@ func checkNeighbourhood(t *testing.T, n *Neighbourhood, want map[netip.Addr]pack
 			t.Errorf("Index(%s) = %d, %v, want %d", f.Addr, at, ok, i)
 		}
 	}
-	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
+	if d := cmp.Diff(s.want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Errorf("found (-want +got)\n%s", d)
 	}
 	if !slices.IsSortedFunc(n.Found, func(a, b Neighbour) int { return a.Addr.Compare(b.Addr) }) {
 		t.Errorf("found %v is not sorted", n.Found)
 	}
 	silent := map[netip.Addr]bool{}
-	for _, a := range targets {
-		if _, ok := want[a]; !ok && onLink(path.OnLink, a) {
+	for _, a := range s.targets {
+		if _, ok := s.want[a]; ok {
+			continue
+		}
+		if onLink(s.path.OnLink, a) {
 			silent[a] = true
 		}
-		if _, ok := want[a]; !ok {
-			if at, ok := n.Index(a); ok {
-				t.Errorf("Index(%s) = %d for a target that was not found", a, at)
-			}
+		if at, ok := n.Index(a); ok {
+			t.Errorf("Index(%s) = %d for a target that was not found", a, at)
 		}
 	}
 	if n.Silent != len(silent) {
@@ -202,6 +221,8 @@ func TestNeighboursRefuses(t *testing.T) {
 	}{
 		{"interface gone", nil, viaEth0(func(p *Path) { p.Index = 99 }), fs.ErrNotExist, "99"},
 		{"kernel does not talk", func(w *world) { w.devicesIs = os.ErrClosed }, viaEth0(nil), os.ErrClosed, ""},
+		{"no addresses", func(w *world) { w.addrsIs = os.ErrClosed }, viaEth0(nil), os.ErrClosed, ""},
+		{"no neighbour table", func(w *world) { w.tableIs = os.ErrClosed }, viaEth0(nil), os.ErrClosed, ""},
 		{"no right to ask", func(w *world) { w.openIs = os.ErrPermission }, viaEth0(nil), os.ErrPermission, "CAP_NET_RAW"},
 		{"cannot send", func(w *world) { w.sendIs = os.ErrClosed }, viaEth0(nil), os.ErrClosed, "eth0"},
 	} {

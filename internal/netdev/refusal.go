@@ -25,7 +25,7 @@ func (f *finder) refusal(named *device, a answer) error {
 
 // inventory lists the interfaces with what is wrong with each, for error messages.
 func (f *finder) inventory() string {
-	var parts []string
+	parts := make([]string, 0, len(f.devices))
 	for i := range f.devices {
 		d := &f.devices[i]
 		note := ""

@@ -62,18 +62,13 @@ func config() link.Config {
 	}
 }
 
-// A seen is a copy of a received frame.
-type seen struct {
-	link.Frame
-}
-
 // collect polls until n frames came or nothing came for a while.
-func collect(t *testing.T, rx link.RX, n int) []seen {
+func collect(t *testing.T, rx link.RX, n int) []link.Frame {
 	t.Helper()
-	var got []seen
+	var got []link.Frame
 	for start := time.Now(); len(got) < n && time.Since(start) < patience; {
 		k, err := rx.Poll(100*time.Millisecond, func(f *link.Frame) {
-			c := seen{*f}
+			c := *f
 			c.Data = append([]byte(nil), f.Data...)
 			got = append(got, c)
 		})

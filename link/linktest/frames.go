@@ -3,7 +3,6 @@ package linktest
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"net/netip"
 )
 
 // headersLen is the length of the headers of a datagram: Ethernet, IPv4, UDP.
@@ -24,27 +23,6 @@ func datagram(r *rand.Rand, n int) []byte {
 	binary.BigEndian.PutUint16(ip[24:], uint16(len(ip)-20))
 	for i := headersLen; i < n; i++ {
 		b[i] = byte(r.Uint32())
-	}
-	return b
-}
-
-// strange returns a datagram with one thing changed, so that the filter of config may or may not want it.
-func strange(r *rand.Rand) []byte {
-	b := datagram(r, 90)
-	ip := b[etherLen:]
-	switch r.IntN(8) {
-	case 0:
-		copy(ip[16:], netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(4))}).AsSlice())
-	case 1:
-		binary.BigEndian.PutUint16(ip[22:], uint16(39999+1001*r.IntN(2)))
-	case 2:
-		ip[9] = []byte{1, 6, 17, 132}[r.IntN(4)]
-	case 3:
-		binary.BigEndian.PutUint16(ip[6:], []uint16{0x2000, 0x0001, 0x2001}[r.IntN(3)])
-	case 4:
-		ip[0] = 0x45 + byte(r.IntN(11)) // options, which move the ports to where random bytes are
-	case 5:
-		b[12], b[13] = 0x86, 0xdd
 	}
 	return b
 }

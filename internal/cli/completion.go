@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"net"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/sink"
+)
+
+// offerValues tells shell completion what the options can have for an argument. Options that name files are left to the
+// shell; nothing is offered for the rest, nor for networks.
+func offerValues(root *cobra.Command) {
+	files := map[string]bool{
+		"output-file": true, "blocklist-file": true, "allowlist-file": true, "list-of-ips-file": true, "log-file": true,
+		"metadata-file": true, "status-updates-file": true,
+	}
+	values := map[string][]string{
+		"probe-module": moduleNames(), "output-module": formatNames(), "interface": interfaceNames(),
+		"dedup-method":         {"default", "none", "full", "window"},
+		"validate-source-port": {"enable", "disable"},
+		"link":                 {link.Auto, "socket"},
+	}
+	for _, s := range sections(defaults()) {
+		s.flags.VisitAll(func(f *pflag.Flag) {
+			if !files[f.Name] {
+				_ = root.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[f.Name], cobra.ShellCompDirectiveNoFileComp))
+			}
+		})
+	}
+	root.ValidArgsFunction = cobra.NoFileCompletions
+	allowAgain(root.Flags())
+}
+
+// moduleNames are the names of the probe modules.
+func moduleNames() []string {
+	var names []string
+	for _, m := range probe.Modules() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// formatNames are the names of the output modules.
+func formatNames() []string {
+	var names []string
+	for _, f := range sink.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// interfaceNames are the names of this machine's network interfaces.
+func interfaceNames() []string {
+	var names []string
+	all, _ := net.Interfaces() // without a list nothing is offered
+	for _, i := range all {
+		names = append(names, i.Name)
+	}
+	return names
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/zmap-go/zmap/lab"
+)
+
+// The networks of the scripts' Internet, by the names that scripts know them by. ALL contains the others.
+var networks = map[string]string{
+	"ALL":    "10.1.0.0/20",
+	"LIVE":   "10.1.0.0/27",    // listen on ports 80 and 443
+	"REFUSE": "10.1.1.0/28",    // RST
+	"LATE":   "10.1.2.0/29",    // a second late
+	"TWICE":  "10.1.3.0/29",    // answer twice
+	"ERROR":  "10.1.4.0/29",    // ICMP host unreachable, from the gateway
+	"FORGE":  "10.1.5.0/29",    // answers with a wrong acknowledgement number
+	"SILENT": "10.1.8.0/22",    // nothing
+	"HOST":   "10.1.0.1/32",    // one of LIVE
+	"ONE":    "10.1.0.1",       // the same
+	"BIG":    "10.0.0.0/8",     // hours at the rates of the scripts, with ALL inside
+	"GATE":   "172.31.255.254", // the gateway
+}
+
+// newNet starts the Internet of the scripts.
+func newNet(t *testing.T) *lab.Net {
+	t.Helper()
+	p := func(name string) netip.Prefix { return netip.MustParsePrefix(networks[name]) }
+	n, err := lab.New(t.Context(), lab.World{
+		Ports: []uint16{80, 443},
+		Hosts: []lab.Hosts{
+			{Prefix: p("LIVE"), Kind: lab.Kernel},
+			{Prefix: p("REFUSE"), Kind: lab.Refuse},
+			{Prefix: p("LATE"), Kind: lab.Late, Delay: time.Second},
+			{Prefix: p("TWICE"), Kind: lab.Twice},
+			{Prefix: p("ERROR"), Kind: lab.ICMPError, Type: 3, Code: 1},
+			{Prefix: p("FORGE"), Kind: lab.ForgeOnly, Forgery: lab.WrongAck},
+		},
+		Sources: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Scripts run in parallel subtests, which outlive the body of the test that starts them.
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// setup gives scripts the networks as variables, and the truth as files: truth/live has the addresses that answer a SYN to
+// port 80, truth/refuse those that refuse it, truth/unreachable those that a router speaks for, truth/ping those that
+// answer a ping.
+func setup(n *lab.Net) func(*testscript.Env) error {
+	return func(env *testscript.Env) error {
+		for name, network := range networks {
+			env.Setenv(name, network)
+		}
+		env.Setenv("IFACE", n.Link().Interface)
+		env.Setenv("SOURCE", n.Link().Scanner.String())
+		env.Setenv("GATEMAC", n.Link().GatewayMAC.String())
+		env.Setenv("TZ", "UTC")
+		env.Values[watchedKey{}] = &watched{}
+		dir := filepath.Join(env.WorkDir, "truth")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		for _, f := range []struct {
+			name   string
+			probe  lab.Probe
+			answer lab.Answer
+		}{
+			{"live", lab.SYN(80), lab.SYNACK},
+			{"refuse", lab.SYN(80), lab.RST},
+			{"unreachable", lab.SYN(80), lab.Unreachable},
+			{"ping", lab.Ping(), lab.EchoReply},
+		} {
+			var b strings.Builder
+			for a := range n.Truth().Addrs(f.probe, f.answer) {
+				fmt.Fprintln(&b, a)
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.name), []byte(b.String()), 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,182 @@
+package probe
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
+	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// wantFrame makes the frame of a probe with gopacket, from the specification: which bytes of the tag go where, and the
+// option bytes as its table has them.
+func wantFrame(t testing.TB, v variant, r Route, s *Shot) []byte {
+	t.Helper()
+	ct := slowTag(testKey(), s.Src.AsSlice(), s.Addr.AsSlice(), s.Port)
+	ip := &layers.IPv4{
+		Version: 4, IHL: 5, Id: binary.BigEndian.Uint16(ct[12:]), TTL: r.TTL, SrcIP: s.Src.AsSlice(), DstIP: s.Addr.AsSlice(),
+	}
+	l := []gopacket.SerializableLayer{ip}
+	if v.name == "icmp_echoscan" {
+		ip.Protocol = layers.IPProtocolICMPv4
+		l = append(l, &layers.ICMPv4{
+			TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: binary.BigEndian.Uint16(ct[4:]), Seq: binary.BigEndian.Uint16(ct[8:]),
+		}, gopacket.Payload(v.payload))
+	} else {
+		ip.Protocol = layers.IPProtocolTCP
+		tcp := &layers.TCP{
+			SrcPort: layers.TCPPort(32768 + (binary.LittleEndian.Uint32(ct[4:])+uint32(s.Try))%28233), DstPort: layers.TCPPort(s.Port),
+			Seq: binary.BigEndian.Uint32(ct[0:]), SYN: true, Window: 65535, Options: options(unhex(t, v.options)),
+		}
+		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
+			t.Fatal(err)
+		}
+		l = append(l, tcp)
+	}
+	if r.Ether {
+		l = append([]gopacket.SerializableLayer{&layers.Ethernet{
+			SrcMAC: r.SourceMAC[:], DstMAC: net.HardwareAddr(r.Hops[s.Hop][:]), EthernetType: layers.EthernetTypeIPv4,
+		}}, l...)
+	}
+	frame := serialize(t, l...)
+	if r.Ether {
+		frame = frame[:v.frame] // gopacket fills Ethernet frames up to 60 bytes, which is the driver's work
+	}
+	return frame
+}
+
+// dirty returns the memory of two slots in which other frames have been.
+func dirty() [2][]byte {
+	return [2][]byte{bytes.Repeat([]byte{0xa5}, link.MaxFrame), bytes.Repeat([]byte{0x5a}, link.MaxFrame)}
+}
+
+// TestEveryByte patches two slots in turn, each many times over, and compares all bytes with gopacket's.
+func TestEveryByte(t *testing.T) {
+	tags := tagger(3)
+	for _, v := range variants() {
+		for _, route := range []Route{testRoute(true, 1), testRoute(true, 3), testRoute(false, 0)} {
+			r := rand.New(rand.NewPCG(1, 2))
+			p := v.probe(t)
+			e, slots := p.NewEncoder(route), dirty()
+			for i := range slots {
+				e.Template(1, slots[i])
+			}
+			for i := range 500 {
+				s := randShot(r, v, tags)
+				if len(route.Hops) > 0 {
+					s.Hop = uint16(r.IntN(len(route.Hops)))
+				}
+				frame := slots[i%2]
+				if i%100 > 90 { // the engine writes a template again when a slot comes back
+					if n := e.Template(uint32(1+s.Try), frame); n != len(wantFrame(t, v, route, &s)) {
+						t.Fatalf("%v: Template says %d bytes", v, n)
+					}
+				}
+				got, want := frame[:e.Patch(frame, &s)], wantFrame(t, v, route, &s)
+				if !bytes.Equal(got, want) {
+					t.Fatalf("%v, ether %v, probe %d, %+v:\ngot  %x\nwant %x", v, route.Ether, i, s, got, want)
+				}
+			}
+			for i, fresh := range dirty() {
+				if n := p.Describe().FrameLen; !bytes.Equal(slots[i][n:], fresh[n:]) {
+					t.Errorf("%v writes beyond its frame of %d bytes", v, n)
+				}
+			}
+		}
+	}
+}
+
+// goldenShot has the numbers of a probe that C ZMap 4.3 printed in a dry run: source port 56937 of 32768 to 61000, sequence
+// number 1069071489 to 8.8.8.215, TCP checksum c13b, IP checksum 6906.
+func goldenShot() Shot {
+	return Shot{
+		Target: target.Target{Addr: mustAddr("8.8.8.215"), Port: 80}, Src: mustAddr("192.0.2.2"),
+		Tag: validate.Tag{0x3f, 0xb8, 0xbc, 0x81, 0x69, 0x5e, 0, 0, 0x11, 0x22, 0x33, 0x44, 0x3e, 0xdd, 0xff, 0xff},
+	}
+}
+
+const (
+	goldenEther = `001122334455 0a0b0c0d0e0f 0800 # to the gateway, from us, IPv4` + "\n"
+	goldenAddrs = `c0000202 080808d7 # 192.0.2.2 to 8.8.8.215` + "\n"
+	goldenPorts = `de69 0050 3fb8bc81 00000000 # 56937 to 80, sequence number, no acknowledgement` + "\n"
+)
+
+func TestGoldenFrames(t *testing.T) {
+	for name, c := range map[string]struct {
+		module, args, hex string
+		length            int
+	}{
+		"smallest": {"tcp_synscan", "smallest-probes", goldenEther +
+			`45 00 002c 3edd 0000 40 06 690e # 44 bytes, no DF, TTL 64, TCP` + "\n" + goldenAddrs + goldenPorts +
+			`60 02 ffff ea51 0000 # 24 bytes of header, SYN, window 65535
+			 02 04 05b4 # MSS 1460`, 58},
+		"windows": {"tcp_synscan", "windows", goldenEther +
+			`45 00 0034 3edd 0000 40 06 6906 # 52 bytes; the checksum that C ZMap printed` + "\n" + goldenAddrs + goldenPorts +
+			`80 02 ffff c13b 0000 # 32 bytes of header; the checksum that C ZMap printed
+			 02 04 05b4           # MSS 1460
+			 01 03 03 08          # NOP, window scale 8
+			 01 01 04 02          # NOP, NOP, SACK permitted`, 66},
+		"linux": {"tcp_synscan", "linux", goldenEther +
+			`45 00 003c 3edd 0000 40 06 68fe # 60 bytes` + "\n" + goldenAddrs + goldenPorts +
+			`a0 02 ffff 2acd 0000 # 40 bytes of header
+			 02 04 05b4           # MSS 1460
+			 04 02                # SACK permitted
+			 08 0a 5f5e1000 00000000 # timestamps: start of the scan, no echo
+			 01 03 03 07          # NOP, window scale 7`, 74},
+		"bsd": {"tcp_synscan", "bsd", goldenEther +
+			`45 00 0040 3edd 0000 40 06 68fa # 64 bytes` + "\n" + goldenAddrs + goldenPorts +
+			`b0 02 ffff 19c9 0000 # 44 bytes of header
+			 02 04 05b4           # MSS 1460
+			 01 03 03 06          # NOP, window scale 6
+			 01 01 08 0a 5f5e1000 00000000 # NOP, NOP, timestamps
+			 04 02 00 00          # SACK permitted, end of options twice`, 78},
+		"echo": {"icmp_echoscan", "", goldenEther +
+			`45 00 0030 3edd 0000 40 01 690f # 48 bytes, ICMP` + "\n" + goldenAddrs +
+			`08 00 7d7f 695e 1122 # echo request, identifier and sequence number from the tag
+			 0000000000 0000000000 0000000000 0000000000 # 20 zero bytes`, 62},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, s := unhex(t, c.hex), goldenShot()
+			if len(want) != c.length {
+				t.Fatalf("the golden frame has %d bytes, the specification %d", len(want), c.length)
+			}
+			v := variant{name: c.module, args: c.args}
+			if got := frameOf(t, v, testRoute(true, 1), &s); !bytes.Equal(got, want) {
+				t.Errorf("\ngot  %x\nwant %x", got, want)
+			}
+			if got := frameOf(t, v, testRoute(false, 0), &s); !bytes.Equal(got, want[14:]) {
+				t.Errorf("without Ethernet:\ngot  %x\nwant %x", got, want[14:])
+			}
+		})
+	}
+}
+
+// TestTries says that probes to one target differ in the source port alone, and echo requests not at all.
+func TestTries(t *testing.T) {
+	r, tags := rand.New(rand.NewPCG(3, 4)), tagger(4)
+	for _, v := range variants() {
+		s := randShot(r, v, tags)
+		seen := make(map[string]bool)
+		for s.Try = range 4 {
+			frame := frameOf(t, v, testRoute(false, 0), &s)
+			seen[string(frame)] = true
+			if !strings.HasPrefix(v.name, "tcp") {
+				continue
+			}
+			if got, want := binary.BigEndian.Uint16(frame[20:]), validate.DefaultPorts().Of(s.Tag, s.Try); got != want {
+				t.Errorf("%v, try %d: source port %d, want %d", v, s.Try, got, want)
+			}
+		}
+		if want := map[bool]int{true: 4, false: 1}[v.options != ""]; len(seen) != want {
+			t.Errorf("%v: 4 tries make %d different frames, want %d", v, len(seen), want)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package probe
+
+import (
+	"crypto/aes"
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/zmap-go/zmap/validate"
+)
+
+// The twins of this file know the specification and nothing of the packages they check: fields are read at offsets, and a
+// tag is AES of one block.
+
+// slowTag is the block | source 4 | destination 4 | port 2 | zero 6 |, encrypted.
+func slowTag(key validate.Key, src, dst []byte, port uint16) []byte {
+	block := append(append([]byte(nil), src...), dst...)
+	block = binary.BigEndian.AppendUint16(block, port)
+	block = append(block, 0, 0, 0, 0, 0, 0)
+	c, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err)
+	}
+	c.Encrypt(block, block)
+	return block
+}
+
+// slowPort says whether port is a source port of one of the tries to the target of tag, among 32768 to 61000.
+func slowPort(tag []byte, port uint16, tries int) bool {
+	for try := range tries {
+		if uint32(port) == 32768+(binary.LittleEndian.Uint32(tag[4:8])+uint32(try))%28233 {
+			return true
+		}
+	}
+	return false
+}
+
+// slowMatch says whether a frame carries the tag of a probe of the module called name, and which target was asked.
+func slowMatch(name string, key validate.Key, tries int, frame []byte) (addr netip.Addr, port uint16, ok bool) {
+	at := 12
+	for range 2 {
+		if kind := slow16(frame, at); kind == 0x8100 || kind == 0x88a8 {
+			at += 4
+		}
+	}
+	if slow16(frame, at) != 0x0800 || len(frame) < at+2+20 {
+		return addr, 0, false
+	}
+	ip := frame[at+2:]
+	n := int(ip[0]&15) * 4
+	if ip[0]>>4 != 4 || n < 20 || len(ip) < n+8 {
+		return addr, 0, false
+	}
+	l4, us, them := ip[n:], ip[16:20], ip[12:16]
+	switch {
+	case ip[9] == 6 && name == "tcp_synscan":
+		port = slow16(l4, 0)
+		tag := slowTag(key, us, them, port)
+		ahead := slow32(l4, 8) - slow32(tag, 0)
+		rst, synAck := l4[13]&4 != 0, l4[13]&0x12 == 0x12
+		ok = slowPort(tag, slow16(l4, 2), tries) && (rst && ahead <= 1 || synAck && ahead == 1)
+		return netip.AddrFrom4([4]byte(them)), port, ok
+	case ip[9] == 1 && name == "icmp_echoscan" && l4[0] == 0:
+		tag := slowTag(key, us, them, 0)
+		return netip.AddrFrom4([4]byte(them)), 0, slow16(l4, 4) == slow16(tag, 4) && slow16(l4, 6) == slow16(tag, 8)
+	case ip[9] == 1 && (l4[0] >= 3 && l4[0] <= 5 || l4[0] == 11 || l4[0] == 12):
+		return slowQuote(name, key, tries, l4[8:], us)
+	}
+	return addr, 0, false
+}
+
+// slowQuote is slowMatch for the packet that an ICMP error to us quotes.
+func slowQuote(name string, key validate.Key, tries int, ip, us []byte) (addr netip.Addr, port uint16, ok bool) {
+	if len(ip) < 28 || ip[0]>>4 != 4 || string(ip[12:16]) != string(us) {
+		return addr, 0, false
+	}
+	n := int(ip[0]&15) * 4
+	if n < 20 || len(ip) < n+8 {
+		return addr, 0, false
+	}
+	l4, them := ip[n:], ip[16:20]
+	addr = netip.AddrFrom4([4]byte(them))
+	switch {
+	case ip[9] == 6 && name == "tcp_synscan":
+		port = slow16(l4, 2)
+		tag := slowTag(key, us, them, port)
+		return addr, port, slowPort(tag, slow16(l4, 0), tries) && slow32(l4, 4) == slow32(tag, 0)
+	case ip[9] == 1 && name == "icmp_echoscan":
+		tag := slowTag(key, us, them, 0)
+		return addr, 0, l4[0] == 8 && slow16(l4, 4) == slow16(tag, 4) && slow16(l4, 6) == slow16(tag, 8)
+	}
+	return addr, 0, false
+}
+
+func slow16(b []byte, at int) uint16 {
+	if len(b) < at+2 {
+		return 0
+	}
+	return uint16(b[at])<<8 | uint16(b[at+1])
+}
+
+func slow32(b []byte, at int) uint32 { return uint32(slow16(b, at))<<16 | uint32(slow16(b, at+2)) }
