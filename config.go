@@ -105,9 +105,9 @@ type (
 	Choice = engine.Choice
 )
 
-// A DryRun shows frames instead of sending them.
+// A DryRun shows frames instead of sending them. There is no cooldown, for nobody answers.
 type DryRun struct {
-	W    io.Writer
+	W    io.Writer // an error that wraps [sink.ErrReaderGone] ends the scan for that reason
 	Fast bool // six bytes per probe, address and port, instead of text
 }
 

@@ -87,9 +87,9 @@ func (s *setup) fillDefaults() {
 		s.TTL = DefaultTTL
 	}
 	switch {
-	case s.Cooldown == 0:
+	case s.Cooldown == 0 && s.DryRun == nil:
 		s.Cooldown = DefaultCooldown
-	case s.Cooldown < 0:
+	case s.Cooldown < 0, s.DryRun != nil:
 		s.Cooldown = 0
 	}
 	if s.Shards == 0 {

@@ -94,7 +94,23 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	res, err := scan.Run(ctx)
 	report.Counts, report.Reason = res.Counts, res.Reason
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
-	return errors.Join(err, s.Sink.Close())
+	return s.closeSink(report, err)
+}
+
+// closeSink has the sink write what it holds back, and returns the error of the scan. A scan that went well until then ends
+// for the reason that rows are lost; a sink that has failed before only says so again.
+func (s *setup) closeSink(report *Report, err error) error {
+	lost := s.Sink.Close()
+	switch {
+	case lost == nil || report.Reason == engine.SinkFailed || report.Reason == engine.ReaderGone:
+		return err
+	case err != nil:
+		return errors.Join(err, lost)
+	default:
+		stop := engine.SinkStop(lost)
+		report.Reason = stop.Reason
+		return stop
+	}
 }
 
 // space reads the lists and returns what they leave to ask.

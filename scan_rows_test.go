@@ -96,7 +96,7 @@ func checkCooldown(t *testing.T, report *Report, rows *table) {
 	for _, r := range rows.rows {
 		// A frame waits up to 5 ms in the ring and then for the receiver.
 		after := r.get("timestamp_str").Time().Sub(report.SendEnd)
-		if marked := r.flag("cooldown"); after > 100*time.Millisecond && !marked || after < -2*time.Second && marked {
+		if marked := r.flag("cooldown"); after > 100*time.Millisecond && !marked {
 			t.Errorf("%v answered %v after the end of sending: cooldown is %v", r.addr("saddr"), after, marked)
 		}
 		if r.flag("cooldown") && r.flag("success") {

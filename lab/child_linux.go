@@ -23,7 +23,7 @@ func startChild(cmd *exec.Cmd) (*child, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			cmd.Wait() // the caller finds the outcome in cmd.ProcessState
+			_ = cmd.Wait() // the caller finds the outcome in cmd.ProcessState
 		}
 	}()
 	if err := <-started; err != nil {
@@ -34,6 +34,6 @@ func startChild(cmd *exec.Cmd) (*child, error) {
 
 // kill ends the process, if it has not ended by itself, and waits for it.
 func (c *child) kill() {
-	c.cmd.Process.Kill()
+	_ = c.cmd.Process.Kill() // the only error is that it has ended
 	<-c.done
 }

@@ -75,9 +75,10 @@ func Enter() (inside bool, status int, err error) {
 			return false, 1, err
 		}
 		return true, 0, nil
+	default:
+		status, err = runScanner()
+		return false, status, err
 	}
-	status, err = runScanner()
-	return false, status, err
 }
 
 // takeRole reads the role of this process and removes it from the environment. left is the number of the network namespace
@@ -125,7 +126,7 @@ func runScanner() (int, error) {
 		select {
 		case s := <-signals:
 			if !fromKeyboard(s) {
-				c.cmd.Process.Signal(s) // an error means that it has ended, which the other case sees
+				_ = c.cmd.Process.Signal(s) // an error means that it has ended, which the other case sees
 			}
 		case <-c.done:
 			return exitStatus(c.cmd.ProcessState), nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // TestThisNamespaceIsALab: the tests themselves run where they should.
@@ -133,6 +134,57 @@ func TestSignalsArriveOnce(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
 	}
+}
+
+// TestCtrlCArrivesOnce: the terminal sends Ctrl-C to the whole foreground group, so that it must not be passed on.
+func TestCtrlCArrivesOnce(t *testing.T) {
+	master, terminal := openTerminal(t)
+	cmd := program(t, "signals")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	terminal.Close()
+	screen := bufio.NewReader(master)
+	read := func() string {
+		line, _ := screen.ReadString('\n')
+		return strings.TrimSpace(strings.ReplaceAll(line, "^C", ""))
+	}
+	if got := read(); got != "ready" {
+		t.Fatalf("the scanner printed %q", got)
+	}
+	master.WriteString("\x03")
+	got := []string{read()}
+	// Were the signal passed on, it would be now; SIGTERM is passed on always.
+	time.Sleep(50 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM)
+	got = append(got, read())
+	if err := cmd.Wait(); err != nil || got[0] != "interrupt" || got[1] != "terminated" {
+		t.Errorf("after Ctrl-C and SIGTERM the scanner printed %q (%v)", got, err)
+	}
+}
+
+// openTerminal opens a pseudo terminal (pts(4)).
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, terminal
 }
 
 // start starts a program and returns its lines.

@@ -20,7 +20,7 @@ func kindsWorld() World {
 			hosts("10.1.0.0/16", Hosts{Kind: Kernel}),
 			hosts("10.1.1.0/24", Hosts{Kind: Silent}),
 			hosts("10.2.0.0/16", Hosts{Kind: Refuse}),
-			hosts("10.3.0.0/16", Hosts{Kind: Late, Delay: 300 * time.Millisecond}),
+			hosts("10.3.0.0/16", Hosts{Kind: Late, Delay: 150 * time.Millisecond}),
 			hosts("10.4.0.0/16", Hosts{Kind: Twice}),
 			hosts("10.4.1.0/24", Hosts{Kind: Twice, Delay: 100 * time.Millisecond}),
 			hosts("10.5.0.0/16", Hosts{Kind: RefuseThenAccept}),
@@ -117,6 +117,8 @@ func (e expectation) check(t *testing.T, probe, got arrival) {
 		e.checkTag(t, ports && e.source == "")
 	case Unreachable:
 		right = got.proto == protoICMP && got.icmp == e.code && bytes.Equal(got.payload, probe.packet[:e.quote])
+	default:
+		t.Fatalf("%v is no expectation", e.what)
 	}
 	if !right {
 		t.Errorf("not a good %v: %+v", e.what, got)
@@ -160,7 +162,7 @@ func hostCases() []hostCase {
 		return []expectation{{what: Unreachable, code: m, source: source, quote: n}}
 	}
 	const syn, ping, udp = ipLen + tcpLen + 4, ipLen + icmpLen + 20, ipLen + udpLen + 10
-	late := 300 * time.Millisecond
+	late := 150 * time.Millisecond
 	return []hostCase{
 		{"kernel open", "10.1.200.255", probeSYN(80), SYN(80), SYNACK, one(SYNACK), 0},
 		{"kernel other open port", "10.1.0.0", probeSYN(443), SYN(443), SYNACK, one(SYNACK), 0},

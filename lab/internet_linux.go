@@ -37,7 +37,7 @@ func serveInternet(left uint64) error {
 	if err != nil {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in := &internet{left: left, control: conn, captures: make(map[uint64]*recorder)}
 	err = serve(conn, map[operation]handler{
 		opHello: decode(in.hello),
@@ -61,7 +61,7 @@ func (in *internet) fail(err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.failed = err
-	in.control.Close()
+	_ = in.control.Close() // ends serve
 }
 
 func (in *internet) hello(context.Context, struct{}) (any, error) {

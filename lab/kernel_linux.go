@@ -137,7 +137,7 @@ func listen(port uint16) error {
 			if err != nil {
 				return
 			}
-			c.Close()
+			_ = c.Close()
 		}
 	}()
 	return nil

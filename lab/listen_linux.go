@@ -58,7 +58,7 @@ func (n *Net) visit(f func() error) error {
 			result <- fmt.Errorf("open its namespace: %w", err)
 			return
 		}
-		defer unix.Close(ns)
+		defer func() { _ = unix.Close(ns) }()
 		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 			result <- fmt.Errorf("enter its namespace: %w", err)
 			return

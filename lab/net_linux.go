@@ -44,7 +44,7 @@ func New(ctx context.Context, w World) (*Net, error) {
 	}
 	n := &Net{link: standardLink(), truth: truth}
 	if err := n.start(ctx, w); err != nil {
-		n.Close()
+		_ = n.Close() // what went wrong before says more
 		return nil, fmt.Errorf("start the test Internet: %w", err)
 	}
 	return n, nil
@@ -57,7 +57,7 @@ func (n *Net) start(ctx context.Context, w World) error {
 		return err
 	}
 	// Until the Internet is ready, a cancelled context ends its process, and with it every wait below.
-	defer context.AfterFunc(ctx, func() { n.internet.cmd.Process.Kill() })()
+	defer context.AfterFunc(ctx, func() { _ = n.internet.cmd.Process.Kill() })()
 	if err := n.control.call(ctx, opHello, nil, nil); err != nil {
 		return err
 	}
@@ -85,14 +85,14 @@ func (n *Net) launch() error {
 	}
 	cmd, err := rerun(roleInternet)
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return err
 	}
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // controlFD
 	cmd.SysProcAttr.Setpgid = true      // Ctrl-C is for the scanner: hosts do not go away because of it
 	if n.internet, err = startChild(cmd); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return fmt.Errorf("start its process: %w", err)
 	}
 	n.control = newClient(conn)
@@ -193,7 +193,7 @@ func (n *Net) close() error {
 		}
 	}
 	if n.control != nil {
-		n.control.conn.Close()
+		_ = n.control.conn.Close()
 	}
 	if n.internet != nil {
 		n.internet.kill()

@@ -46,7 +46,7 @@ func TestKernelHostsWithPlainSockets(t *testing.T) {
 		conn, err := dial(bounded(t), address)
 		var timeout net.Error
 		switch {
-		case want == context.DeadlineExceeded && errors.As(err, &timeout) && timeout.Timeout():
+		case errors.Is(want, context.DeadlineExceeded) && errors.As(err, &timeout) && timeout.Timeout():
 		case !errors.Is(err, want):
 			t.Errorf("dial %s: %v, want %v", address, err, want)
 		}

@@ -109,7 +109,7 @@ func (c *client) write(r request) {
 	line, _ := json.Marshal(r)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.conn.Write(append(line, '\n'))
+	_, _ = c.conn.Write(append(line, '\n'))
 }
 
 func (c *client) reason() error {
@@ -207,7 +207,7 @@ func (s *server) answer(ctx context.Context, r request) {
 	s.mu.Unlock()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.conn.Write(append(line, '\n')) // a stream that cannot be written ends for the reader as well
+	_, _ = s.conn.Write(append(line, '\n')) // a stream that cannot be written ends for the reader as well
 }
 
 // decode turns a function over a typed request into a handler.

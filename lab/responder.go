@@ -105,8 +105,9 @@ func (r *responder) answer(h Hosts, a arrival) (Answer, []byte) {
 		return what, r.unreachable(h, a)
 	case Forged:
 		return what, r.forge(h.Forgery, a)
+	default:
+		return None, nil
 	}
-	return None, nil
 }
 
 // refuseOnce returns RST the first time, SYNACK afterwards.

@@ -135,6 +135,7 @@ func TestResponderIgnores(t *testing.T) {
 			h.Delay = 1
 		case ICMPError:
 			h.Type = 3
+		default:
 		}
 		w.Hosts = append(w.Hosts, h)
 	}

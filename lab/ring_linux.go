@@ -46,7 +46,7 @@ func openRing(index int, filter []unix.SockFilter) (_ *ring, err error) {
 	}
 	mem, err := unix.Mmap(fd, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("map ring: %w", err)
 	}
 	return &ring{fd: fd, mem: mem}, nil
@@ -73,7 +73,7 @@ func packetSocket(index int, filter []unix.SockFilter, configure func(fd int) er
 		return -1, fmt.Errorf("open packet socket: %w", err)
 	}
 	if err := preparePacketSocket(fd, index, filter, configure); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil

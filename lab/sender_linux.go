@@ -81,4 +81,4 @@ func (s *sender) flush() error {
 	return nil
 }
 
-func (s *sender) close() error { return unix.Close(s.fd) }
+func (s *sender) close() { _ = unix.Close(s.fd) }

@@ -124,13 +124,26 @@ func (t *Truth) answer(k Kind, p Probe) Answer {
 	case ForgeOnly:
 		return Forged
 	case Echo:
-		if p.proto == protoUDP {
-			return Reply
-		}
+		return echoAnswer(p)
+	default:
+		return t.present(k, p)
 	}
-	switch {
-	case k == Echo && p.proto == protoTCP:
+}
+
+func echoAnswer(p Probe) Answer {
+	switch p.proto {
+	case protoICMP:
+		return EchoReply
+	case protoUDP:
+		return Reply
+	default:
 		return None
+	}
+}
+
+// present is what a host gives that is there, whether a kernel or the responder plays it.
+func (t *Truth) present(k Kind, p Probe) Answer {
+	switch {
 	case p.proto == protoICMP:
 		return EchoReply
 	case p.proto == protoUDP:
@@ -139,8 +152,9 @@ func (t *Truth) answer(k Kind, p Probe) Answer {
 		return RST
 	case k == RefuseThenAccept:
 		return RSTThenSYNACK
+	default:
+		return SYNACK
 	}
-	return SYNACK
 }
 
 // find returns the World.Hosts index of the span that contains addr.

@@ -19,7 +19,8 @@ const (
 	// cut a hole into a larger one.
 	Silent Kind = iota
 	// Kernel hosts are a real kernel: SYN-ACK from an open port, RST from a closed one, echo replies, ICMP port
-	// unreachable for UDP, whole connections (accepted, then closed at once).
+	// unreachable for UDP, whole connections (accepted, then closed at once). Before Linux 6.12 kernels send at most a
+	// thousand ICMP errors a second.
 	Kernel
 	// Refuse hosts are up with nothing listening: RST from every port, echo replies, ICMP port unreachable for UDP.
 	Refuse

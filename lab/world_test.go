@@ -28,6 +28,7 @@ func randomHosts(random *rand.Rand) []Hosts {
 			h.Delay = time.Second
 		case ICMPError:
 			h.Type = 3
+		default:
 		}
 		hosts = append(hosts, h)
 	}

@@ -52,7 +52,7 @@ func slowMatch(name string, key validate.Key, tries int, frame []byte) (addr net
 	}
 	l4, us, them := ip[n:], ip[16:20], ip[12:16]
 	switch {
-	case ip[9] == 6 && name == "tcp_synscan":
+	case ip[9] == 6 && len(l4) >= 20 && name == "tcp_synscan":
 		port = slow16(l4, 0)
 		tag := slowTag(key, us, them, port)
 		ahead := slow32(l4, 8) - slow32(tag, 0)

@@ -140,9 +140,12 @@ func (tcpSYNDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Targe
 	if !flags.Has(packet.RST) && !flags.Has(packet.SYN|packet.ACK) {
 		return target.Target{}, false
 	}
-	t, tag, ok := MatchPorts(p, tags)
+	tag := tags.Tag(p.Dst, p.Src, p.SrcPort)
 	next := p.TCP.Ack() - tag.Seq()
-	return t, ok && (next == 1 || next == 0 && flags.Has(packet.RST))
+	if next != 1 && (next != 0 || !flags.Has(packet.RST)) || !tags.Ports().Match(tag, p.DstPort, tags.Tries()) {
+		return target.Target{}, false
+	}
+	return target.Target{Addr: p.Src, Port: p.SrcPort}, true
 }
 
 // Decode fills the row of a SYN-ACK, a RST or an ICMP error.

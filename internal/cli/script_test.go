@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,6 +31,7 @@ func scriptCommands(n *lab.Net) map[string]func(*testscript.TestScript, bool, []
 		"lines":   cmdLines,
 		"json":    cmdJSON,
 		"link":    cmdLink(n),
+		"gone":    cmdGone,
 	}
 }
 
@@ -226,6 +228,30 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			ts.Fatalf("%s: key %q (-want +got):\n%s", args[0], pair[0], d)
+		}
+	}
+}
+
+// cmdGone checks that no process has this command line, or will soon have it no more: gone zmap demo.
+func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: gone program [argument ...]")
+	}
+	line := strings.Join(args, "\x00") + "\x00"
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		pid := ""
+		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		ts.Check(err)
+		for _, f := range files {
+			if text, err := os.ReadFile(f); err == nil && string(text) == line {
+				pid = f
+			}
+		}
+		if pid == "" {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v still runs after %s: %s", args, patience, pid)
 		}
 	}
 }

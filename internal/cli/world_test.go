@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -58,7 +60,7 @@ func newNet(t *testing.T) *lab.Net {
 }
 
 // setup gives scripts the networks as variables, and the truth as files: truth/live has the addresses that answer a SYN to
-// port 80, truth/refuse those that refuse it, truth/unreachable those that a router speaks for, truth/ping those that
+// port 80, truth/hosts those of them in LIVE, truth/refuse those that refuse it, truth/unreachable those that a router speaks for, truth/ping those that
 // answer a ping.
 func setup(n *lab.Net) func(*testscript.Env) error {
 	return func(env *testscript.Env) error {
@@ -74,24 +76,23 @@ func setup(n *lab.Net) func(*testscript.Env) error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		for _, f := range []struct {
-			name   string
-			probe  lab.Probe
-			answer lab.Answer
-		}{
-			{"live", lab.SYN(80), lab.SYNACK},
-			{"refuse", lab.SYN(80), lab.RST},
-			{"unreachable", lab.SYN(80), lab.Unreachable},
-			{"ping", lab.Ping(), lab.EchoReply},
-		} {
+		write := func(name string, addrs iter.Seq[netip.Addr]) error {
 			var b strings.Builder
-			for a := range n.Truth().Addrs(f.probe, f.answer) {
+			for a := range addrs {
 				fmt.Fprintln(&b, a)
 			}
-			if err := os.WriteFile(filepath.Join(dir, f.name), []byte(b.String()), 0o644); err != nil {
-				return err
-			}
+			return os.WriteFile(filepath.Join(dir, name), []byte(b.String()), 0o644)
 		}
-		return nil
+		live := netip.MustParsePrefix(networks["LIVE"])
+		all := n.Truth().Addrs(lab.SYN(80), lab.SYNACK)
+		return errors.Join(
+			write("live", all),
+			write("hosts", func(yield func(netip.Addr) bool) {
+				all(func(a netip.Addr) bool { return !live.Contains(a) || yield(a) })
+			}),
+			write("refuse", n.Truth().Addrs(lab.SYN(80), lab.RST)),
+			write("unreachable", n.Truth().Addrs(lab.SYN(80), lab.Unreachable)),
+			write("ping", n.Truth().Addrs(lab.Ping(), lab.EchoReply)),
+		)
 	}
 }

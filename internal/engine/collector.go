@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"time"
 
 	"github.com/zmap-go/zmap/sink"
@@ -65,11 +64,8 @@ func (c *collector) check(err error) {
 		return
 	}
 	c.broken = true
-	why := SinkFailed
-	if errors.Is(err, sink.ErrReaderGone) {
-		why = ReaderGone
-	}
-	c.scan.stop.stopScan(why, err)
+	stop := SinkStop(err)
+	c.scan.stop.stopScan(stop.Reason, stop.Err)
 }
 
 // reopen opens the gate when the queue has run down.

@@ -100,9 +100,8 @@ func (s *Scan) freeBatch() *batch {
 func (s *Scan) Run(ctx context.Context) (Result, error) {
 	var res Result
 	if err := s.cfg.Sink.Open(s.layout.schema); err != nil {
-		s.stop.stopScan(SinkFailed, err)
-		res.Reason, err = s.stop.result()
-		return res, err
+		stop := SinkStop(err)
+		return Result{Reason: stop.Reason}, stop
 	}
 	collected := make(chan struct{})
 	go func() { defer close(collected); (&collector{scan: s}).run() }()
@@ -188,6 +187,7 @@ func (s *Scan) cooldown(ctx context.Context) {
 			return
 		case <-interrupted:
 			interrupted = nil
+			s.stop.interrupt(context.Cause(ctx))
 			end = min(end, s.clock.Now()+int64(s.cfg.Limits.Grace))
 			s.cooldownEnd.Store(end)
 		case <-timer.C:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -73,7 +75,7 @@ func (s *sender) run() {
 			break
 		}
 		if err := s.batch(allowed); err != nil {
-			stop.stopScan(LinkLost, fmt.Errorf("send: %w", err))
+			stop.stopScan(sendStop(err), fmt.Errorf("send: %w", err))
 			break
 		}
 		if s.done {
@@ -81,6 +83,15 @@ func (s *sender) run() {
 		}
 	}
 	s.drain()
+}
+
+// sendStop says what it means that a link can send no more: a dry run's link writes to an output, which may have lost its
+// reader.
+func sendStop(err error) Stop {
+	if errors.Is(err, sink.ErrReaderGone) {
+		return ReaderGone
+	}
+	return LinkLost
 }
 
 // drain waits until everything submitted has left, or discards it when the scan is to end at once.

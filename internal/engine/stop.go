@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/zmap-go/zmap/sink"
 )
 
 // A Stop is the reason for which a scan ended.
@@ -64,6 +67,14 @@ func (e *StopError) Error() string {
 // Unwrap returns the cause.
 func (e *StopError) Unwrap() error { return e.Err }
 
+// SinkStop returns the error of a scan whose rows cannot be written for that reason.
+func SinkStop(err error) *StopError {
+	if errors.Is(err, sink.ErrReaderGone) {
+		return &StopError{Reason: ReaderGone, Err: err}
+	}
+	return &StopError{Reason: SinkFailed, Err: err}
+}
+
 // A stopper holds the first reason to stop and tells everyone by closing channels. Its methods may be called from any
 // goroutine.
 type stopper struct {
@@ -91,12 +102,27 @@ func (s *stopper) stopSending(why Stop, err error) {
 func (s *stopper) stopScan(why Stop, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reason.Clean() && !isClosed(s.scan) {
-		s.reason, s.err = Running, nil
-	}
+	s.overrule()
 	s.note(why, err)
 	closeOnce(s.sending)
 	closeOnce(s.scan)
+}
+
+// interrupt ends the senders because the caller's context has ended. That comes before a reason that only ended the
+// sending: the answers that the rest of the cooldown would have brought are missing.
+func (s *stopper) interrupt(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.overrule()
+	s.note(Interrupted, cause)
+	closeOnce(s.sending)
+}
+
+// overrule forgets a reason that only ended the sending.
+func (s *stopper) overrule() {
+	if s.reason.Clean() && !isClosed(s.scan) {
+		s.reason, s.err = Running, nil
+	}
 }
 
 // note keeps the first reason.

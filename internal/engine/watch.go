@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -30,7 +29,7 @@ func (s *Scan) watch(ctx context.Context) {
 		select {
 		case <-interrupted:
 			interrupted = nil
-			s.stop.stopSending(Interrupted, context.Cause(ctx))
+			s.stop.interrupt(context.Cause(ctx))
 		case <-runtime:
 			s.stop.stopSending(MaxRuntime, nil)
 		case <-second.C:
@@ -65,6 +64,3 @@ func (s *Scan) guard(p *Progress, lowSince *time.Time) {
 		s.stop.stopScan(HitRateLow, fmt.Errorf("%.2f%% of the targets answered, fewer than --min-hitrate %g%%", p.HitRate(), lim.MinHitRate))
 	}
 }
-
-// ErrInterrupted is the cause of an interrupted scan whose context gives none.
-var ErrInterrupted = errors.New("interrupted")

@@ -74,7 +74,7 @@ func (s *arpSocket) receive(buf []byte, until time.Time) (int, error) {
 func (s *arpSocket) interrupt() {
 	s.interrupted.Store(true)
 	// An error means that the socket is closed or the deadline past: nobody waits either way.
-	
+	_ = s.file.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (s *arpSocket) close() error { return s.file.Close() }

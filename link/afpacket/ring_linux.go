@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	maxBlock   = 256 << 10 // bytes; a longer frame (there are none) would be cut
-	minBlocks  = 8         // a reader must not stop the writer
-	frameGrain = 2048      // tp_frame_size: of no meaning in version 3 but checked
+	// maxBlock is the size of a block in bytes. The kernel closes a block when its time is over, however little is in it, so
+	// a reader that is kept from running loses frames after as many such times as there are blocks: with 256 blocks of 10 ms after
+	// 2.5 s, whatever the rate, where 64 larger ones lost 1.5 % of the answers on a machine that was busy with other things.
+	maxBlock   = 64 << 10
+	minBlocks  = 8    // a reader must not stop the writer
+	frameGrain = 2048 // tp_frame_size: of no meaning in version 3 but checked
 )
 
 // openRX opens a receive queue. The socket is bound behind a filter that wants nothing; the filter that is wanted comes
@@ -24,20 +27,21 @@ func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := socket(cfg.Ether)
+	fd, file, err := socket(cfg.Ether)
 	if err != nil {
 		return nil, err
 	}
-	r := &RX{
-		fd: fd, dev: dev, ether: cfg.Ether, counts: lossCounts{fd: fd},
-		readable: [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
-	}
+	r := &RX{fd: fd, file: file, dev: dev, ether: cfg.Ether, counts: lossCounts{fd: fd}}
+	r.stir = r.stirs
 	defer func() {
 		if err != nil {
 			_ = unix.Munmap(r.ring)
-			_ = unix.Close(fd)
+			_ = file.Close()
 		}
 	}()
+	if r.raw, err = file.SyscallConn(); err != nil {
+		return nil, fmt.Errorf("wait for receive ring: %w", err)
+	}
 	if err := attach(fd, []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}); err != nil {
 		return nil, err
 	}

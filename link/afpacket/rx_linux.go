@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,16 +15,20 @@ import (
 
 const (
 	// retire is the time after which the kernel hands over a block that is not full: the most that a frame waits.
-	retire = 5 * time.Millisecond
+	retire = 10 * time.Millisecond
 	// settle is the time to wait for the last block after the interface went down; older kernels round retire up to jiffies.
 	settle = 6 * retire
 	// refreshEvery is the number of blocks after which Poll collects the kernel's counters, which have 32 bits.
 	refreshEvery = 1024
 )
 
-// An RX is a receive queue over one socket and its ring.
+// An RX is a receive queue over one socket and its ring. It waits with the Go scheduler's poller, not in ppoll(2): a
+// thread that sleeps in a system call keeps others from its place for up to 10 ms, which on one processor are the senders.
 type RX struct {
 	fd       int
+	file     *os.File        // owns fd
+	raw      syscall.RawConn // of file
+	stir     func(uintptr) bool
 	dev      device
 	ether    bool
 	ring     []byte
@@ -34,13 +39,12 @@ type RX struct {
 	err      error     // permanent
 	broken   error     // what the kernel reported; becomes permanent when the last block is handed over
 	until    time.Time // time by which it is
-	readable [1]unix.PollFd
 	counts   lossCounts
 }
 
 var _ link.RX = (*RX)(nil)
 
-// Poll hands over at most one block, which is what arrived within 5 ms or fills the block.
+// Poll hands over at most one block, which is what arrived within 10 ms or fills the block.
 func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
 	if r.err != nil {
 		return 0, r.err
@@ -112,27 +116,36 @@ func (r *RX) hand(b block, fn func(f *link.Frame)) int {
 
 // wait waits until the kernel may have handed over a block, at most d. It returns an error if the socket is of no use.
 func (r *RX) wait(d time.Duration) error {
-	if r.broken != nil { // poll would not wait: the socket is off the interface
-		sleep(min(d, time.Millisecond))
+	if r.broken != nil { // there will be no more events: the socket is off the interface
+		time.Sleep(min(d, time.Millisecond))
 		return nil
 	}
-	timeout := unix.NsecToTimespec(int64(d))
-	n, err := unix.Ppoll(r.readable[:], &timeout, nil)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("poll receive ring: %w", err)
+	if err := r.file.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return fmt.Errorf("wait for receive ring: %w", err)
 	}
-	if n <= 0 || r.readable[0].Revents&unix.POLLERR == 0 {
+	err := r.raw.Read(r.stir)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || r.stirs(0) {
 		return nil
+	}
+	return fmt.Errorf("wait for receive ring: %w", err)
+}
+
+// stirs says whether there is something to do: a block, or an error of the socket, which it keeps in broken. It is called
+// before each wait and after each event.
+func (r *RX) stirs(uintptr) bool {
+	if r.block().ready() {
+		return true
 	}
 	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return fmt.Errorf("look up error of packet socket: %w", err)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
 	}
-	if code != 0 {
-		r.broken = fmt.Errorf("receive on %s: %w", r.dev.name, downOr(unix.Errno(code)))
-		r.until = time.Now().Add(settle)
+	if err == nil {
+		return false
 	}
-	return nil
+	r.broken = fmt.Errorf("receive on %s: %w", r.dev.name, downOr(err))
+	r.until = time.Now().Add(settle)
+	return true
 }
 
 // Received counts frames that passed the filter.
@@ -153,7 +166,7 @@ func (r *RX) Close() error {
 		return nil
 	}
 	r.counts.close()
-	err := errors.Join(unix.Munmap(r.ring), unix.Close(r.fd))
+	err := errors.Join(unix.Munmap(r.ring), r.file.Close())
 	r.fd, r.ring, r.err = -1, nil, os.ErrClosed
 	if err != nil {
 		return fmt.Errorf("close receive ring: %w", err)

@@ -6,14 +6,6 @@ import (
 	"github.com/zmap-go/zmap/validate"
 )
 
-// MatchPorts says whether the segment or datagram p came to the source port from which its sender was probed, and returns
-// that target with the tag of its probe. p must be [packet.KindTCP] or [packet.KindUDP]. A port is a weak sign, one of a
-// few ten thousand: the caller compares what else of the tag an answer must repeat. It does not allocate.
-func MatchPorts(p *packet.Parsed, tags validate.Source) (target.Target, validate.Tag, bool) {
-	tag := tags.Tag(p.Dst, p.Src, p.SrcPort)
-	return target.Target{Addr: p.Src, Port: p.SrcPort}, tag, tags.Ports().Match(tag, p.DstPort, tags.Tries())
-}
-
 // MatchQuote says whether p is an ICMP error that quotes a probe of protocol proto from the source port that the tag of
 // its target gives, and returns that target with the tag. proto must be one with ports. The 8 bytes behind the quoted IP
 // header that every router sends (RFC 792) are enough; the caller compares what else of the tag is in p.Quoted.L4. It does

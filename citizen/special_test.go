@@ -1,0 +1,366 @@
+package citizen
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zmap-go/zmap/target"
+)
+
+// special returns the list, which must exist, without the allowed classes.
+func special(t *testing.T, allow ...Class) *Special {
+	t.Helper()
+	s, err := NewSpecial(allow...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A row is what the registry says of a network: its name and whether it is globally reachable. Deprecated ones say no.
+type row struct {
+	network   string
+	name      string
+	reachable bool
+}
+
+// registry returns all rows of the registry as of 2025-10-09, a second copy to hold the list against, and multicast.
+func registry() []row {
+	return []row{
+		{"0.0.0.0/8", "This network", false},
+		{"0.0.0.0/32", "This host on this network", false},
+		{"10.0.0.0/8", "Private-Use", false},
+		{"100.64.0.0/10", "Shared Address Space", false},
+		{"127.0.0.0/8", "Loopback", false},
+		{"169.254.0.0/16", "Link Local", false},
+		{"172.16.0.0/12", "Private-Use", false},
+		{"192.0.0.0/24", "IETF Protocol Assignments", false},
+		{"192.0.0.0/29", "IPv4 Service Continuity Prefix", false},
+		{"192.0.0.8/32", "IPv4 dummy address", false},
+		{"192.0.0.9/32", "Port Control Protocol Anycast", true},
+		{"192.0.0.10/32", "Traversal Using Relays around NAT Anycast", true},
+		{"192.0.0.170/32", "NAT64/DNS64 Discovery", false},
+		{"192.0.0.171/32", "NAT64/DNS64 Discovery", false},
+		{"192.0.2.0/24", "Documentation (TEST-NET-1)", false},
+		{"192.31.196.0/24", "AS112-v4", true},
+		{"192.52.193.0/24", "AMT", true},
+		{"192.88.99.0/24", "Deprecated (6to4 Relay Anycast)", false},
+		{"192.88.99.2/32", "6a44-relay anycast address", false},
+		{"192.168.0.0/16", "Private-Use", false},
+		{"192.175.48.0/24", "Direct Delegation AS112 Service", true},
+		{"198.18.0.0/15", "Benchmarking", false},
+		{"198.51.100.0/24", "Documentation (TEST-NET-2)", false},
+		{"203.0.113.0/24", "Documentation (TEST-NET-3)", false},
+		{"224.0.0.0/4", "Multicast", false},
+		{"240.0.0.0/4", "Reserved", false},
+		{"255.255.255.255/32", "Limited Broadcast", false},
+	}
+}
+
+// anycast are the addresses that are blocked although the registry calls them globally reachable; special.txt says why.
+func anycast() []string { return []string{"192.0.0.9/32", "192.0.0.10/32"} }
+
+func TestListSaysWhatTheRegistrySays(t *testing.T) {
+	space := built(t, special(t).AddTo)
+	var wanted []netip.Prefix
+	for _, r := range registry() {
+		p := netip.MustParsePrefix(r.network)
+		blocked := !r.reachable || slices.Contains(anycast(), r.network)
+		for _, a := range []netip.Addr{p.Addr(), last(p)} {
+			if space.Contains(a) == blocked {
+				t.Errorf("%s of %s (%s) is scanned: %v, want %v", a, r.network, r.name, !blocked, blocked)
+			}
+		}
+		if blocked {
+			wanted = append(wanted, p)
+		}
+		// The list's text has every row, as an entry or as a remark with the registry's name.
+		line := regexp.MustCompile(`(?m)^(#\s+)?` + regexp.QuoteMeta(r.network) + `\s.*` + regexp.QuoteMeta(r.name))
+		if !line.MatchString(specialText) {
+			t.Errorf("special.txt has no line for %s with the name %s", r.network, r.name)
+		}
+	}
+	// Nothing else is blocked: outside of the registry's blocked rows everything is scanned.
+	want := built(t, func(b *target.Builder) error {
+		for _, p := range wanted {
+			if err := b.AddPrefix(target.Block, p, target.Origin{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if diff := cmp.Diff(ranges(want), ranges(space)); diff != "" {
+		t.Errorf("what is scanned differs (-registry +list):\n%s", diff)
+	}
+	if space.Addrs() != 3702258432 {
+		t.Errorf("the list leaves %d addresses, want 3702258432", space.Addrs())
+	}
+}
+
+func TestListIsInOrder(t *testing.T) {
+	seen := make(map[netip.Prefix]bool)
+	var before netip.Addr
+	lines := strings.Split(specialText, "\n")
+	for _, e := range special(t).Entries() {
+		if e.Prefix != e.Prefix.Masked() {
+			t.Errorf("line %d: %s has host bits", e.Line, e.Prefix)
+		}
+		if seen[e.Prefix] || e.Prefix.Addr().Less(before) {
+			t.Errorf("line %d: %s is there twice or out of order", e.Line, e.Prefix)
+		}
+		seen[e.Prefix], before = true, e.Prefix.Addr()
+		if !strings.HasPrefix(lines[e.Line-1], e.Prefix.String()+" ") || e.Name == "" ||
+			!regexp.MustCompile(`^RFC \d+( section [\d.]+)?(, RFC \d+( section [\d.]+)?)*$`).MatchString(e.RFC) {
+			t.Errorf("line %d, %q, was read as %+v", e.Line, lines[e.Line-1], e)
+		}
+	}
+	if len(seen) != 16 {
+		t.Errorf("%d entries, want 16", len(seen))
+	}
+}
+
+func TestListIsDated(t *testing.T) {
+	for _, what := range []string{"Registry last updated", "This list last revised"} {
+		m := regexp.MustCompile(`(?m)^# ` + what + `: (\S+)$`).FindStringSubmatch(specialText)
+		if m == nil {
+			t.Errorf("special.txt does not say %q", what)
+			continue
+		}
+		date, err := time.Parse(time.DateOnly, m[1])
+		if err != nil || date.Before(time.Date(2025, 10, 9, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: %s, error %v, want a date since 2025-10-09", what, m[1], err)
+		}
+	}
+	if head, _, _ := strings.Cut(specialText, "\n\n"); strings.Trim(head, "#") == "" || regexp.MustCompile(`(?m)^[^#]`).MatchString(head) {
+		t.Errorf("special.txt does not begin with a head of remarks:\n%s", head)
+	}
+}
+
+func TestClassesCoverExactlyTheirNetworks(t *testing.T) {
+	want := map[Class][]string{
+		ThisNetwork:   {"0.0.0.0/8"},
+		Private:       {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"},
+		Shared:        {"100.64.0.0/10"},
+		Loopback:      {"127.0.0.0/8"},
+		LinkLocal:     {"169.254.0.0/16"},
+		IETF:          {"192.0.0.0/24"},
+		Documentation: {"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"},
+		SixToFour:     {"192.88.99.0/24"},
+		Benchmark:     {"198.18.0.0/15"},
+		Multicast:     {"224.0.0.0/4"},
+		Reserved:      {"240.0.0.0/4"},
+		Broadcast:     {"255.255.255.255/32"},
+	}
+	got := make(map[Class][]string)
+	var order []Class
+	for _, e := range special(t).Entries() {
+		if got[e.Class] == nil {
+			order = append(order, e.Class)
+		}
+		got[e.Class] = append(got[e.Class], e.Prefix.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("classes differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(order, Classes()); diff != "" {
+		t.Errorf("Classes() differs from the order of the list (-list +got):\n%s", diff)
+	}
+}
+
+// classTwin returns the class of an address by the smallest network of the list that holds it, "" if there is none.
+func classTwin(entries []Entry, a netip.Addr) Class {
+	var best Entry
+	for _, e := range entries {
+		if e.Prefix.Contains(a) && (best.Class == "" || e.Prefix.Bits() > best.Prefix.Bits()) {
+			best = e
+		}
+	}
+	return best.Class
+}
+
+// TestAllowedClassesAreScanned allows every pair of classes and compares what is scanned with the twin, at the borders of
+// all networks and elsewhere.
+func TestAllowedClassesAreScanned(t *testing.T) {
+	all := special(t).Entries()
+	addrs := someAddrs(all)
+	choices := [][]Class{nil, Classes()}
+	for _, c := range Classes() {
+		for _, d := range Classes() {
+			choices = append(choices, []Class{c, d})
+		}
+	}
+	for _, allow := range choices {
+		s := special(t, allow...)
+		space := built(t, s.AddTo)
+		for _, a := range addrs {
+			class := classTwin(all, a)
+			want := (class == "" || slices.Contains(allow, class)) && !a.IsUnspecified() // 0.0.0.0 is never scanned
+			if got := space.Contains(a); got != want {
+				t.Errorf("%v allowed: %s, of class %q, is scanned: %v, want %v", allow, a, class, got, want)
+			}
+			if got := len(s.Excluded(netip.PrefixFrom(a, 32))) == 0; got != want && !a.IsUnspecified() {
+				t.Errorf("%v allowed: %s, of class %q, is not excluded: %v, want %v", allow, a, class, got, want)
+			}
+		}
+		if want := sortedTwin(allow); !slices.Equal(s.Allowed(), want) {
+			t.Errorf("%v allowed: Allowed() = %v, want %v", allow, s.Allowed(), want)
+		}
+		for _, e := range s.Entries() {
+			if slices.Contains(allow, e.Class) || !slices.Contains(all, e) {
+				t.Errorf("%v allowed: entry %+v", allow, e)
+			}
+		}
+	}
+}
+
+// TestBlocklistIsShort is about the metadata of a scan, which name every blocked network: only who allows the broadcast
+// address, but not the network around it, gets that network in pieces.
+func TestBlocklistIsShort(t *testing.T) {
+	for _, c := range []struct {
+		allow []Class
+		want  int // entries, and 0.0.0.0
+	}{
+		{nil, 16 + 1},
+		{[]Class{Private}, 13 + 1},
+		{[]Class{Reserved}, 15 + 1},
+		{[]Class{Broadcast}, 14 + 28 + 1},
+		{[]Class{Broadcast, Reserved}, 14 + 1},
+		{Classes(), 1},
+	} {
+		if got := len(built(t, special(t, c.allow...).AddTo).BlockEntries()); got != c.want {
+			t.Errorf("%v allowed: %d block entries, want %d", c.allow, got, c.want)
+		}
+	}
+}
+
+// TestListAgreesWithNetip holds the list against what the standard library knows of addresses.
+func TestListAgreesWithNetip(t *testing.T) {
+	all := special(t).Entries()
+	for _, c := range []struct {
+		class Class
+		is    func(netip.Addr) bool
+	}{
+		{Private, netip.Addr.IsPrivate},
+		{Loopback, netip.Addr.IsLoopback},
+		{Multicast, netip.Addr.IsMulticast},
+		{LinkLocal, netip.Addr.IsLinkLocalUnicast},
+	} {
+		n := 0
+		for _, a := range someAddrs(all) {
+			got, want := classTwin(all, a) == c.class, c.is(a)
+			if got != want {
+				t.Errorf("%s is of class %s: %v, netip says %v", a, c.class, got, want)
+			}
+			if want {
+				n++
+			}
+		}
+		if n < 100 {
+			t.Errorf("only %d addresses of class %s tried", n, c.class)
+		}
+	}
+}
+
+func TestNewSpecialRefusesUnknownClasses(t *testing.T) {
+	for _, c := range []Class{"", "privat", "PRIVATE"} {
+		if s, err := NewSpecial(Private, c); err == nil {
+			t.Errorf("NewSpecial(private, %q) = %v, want an error", c, s)
+		}
+	}
+}
+
+func TestParseSpecialPanicsOnBadLines(t *testing.T) {
+	for _, line := range []string{
+		"10.0.0.0/8", "10.0.0.0/8 # private", "10.0.0.0/8 # class: privat, RFC 1: x", "10.0.0.0/8 # class: private, RFC 1",
+		"10.0.0.0/33 # class: private, RFC 1: x", "10.0.0.0/8 # class: private: x",
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("parseSpecial(%q) did not panic: a line would be lost", line)
+				}
+			}()
+			parseSpecial(line)
+		}()
+	}
+}
+
+// TestWithout holds the cut of one network out of another against membership of every address.
+func TestWithout(t *testing.T) {
+	base := netip.MustParsePrefix("10.0.0.0/24")
+	for bits := 24; bits <= 32; bits++ {
+		for first := 0; first < 256; first += 1 << (32 - bits) {
+			hole := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(first)}), bits)
+			pieces := without(base, hole)
+			if len(pieces) != bits-24 {
+				t.Fatalf("%s without %s: %v, want %d networks", base, hole, pieces, bits-24)
+			}
+			if !slices.IsSortedFunc(pieces, func(p, q netip.Prefix) int { return p.Addr().Compare(q.Addr()) }) {
+				t.Fatalf("%s without %s: %v, want them ascending", base, hole, pieces)
+			}
+			for i := range 256 {
+				a := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+				in := 0
+				for _, p := range pieces {
+					if p.Contains(a) {
+						in++
+					}
+				}
+				if hole.Contains(a) == (in == 1) || in > 1 {
+					t.Fatalf("%s without %s: %s is in %d of %v", base, hole, a, in, pieces)
+				}
+			}
+		}
+	}
+}
+
+// someAddrs returns the addresses at both sides of every border of the entries, and others at random, in and out.
+func someAddrs(entries []Entry) []netip.Addr {
+	r := rand.New(rand.NewPCG(1, 2))
+	add := []netip.Addr{}
+	for _, e := range entries {
+		for _, a := range []netip.Addr{e.Prefix.Addr(), last(e.Prefix)} {
+			add = append(add, a, a.Prev(), a.Next())
+		}
+		for range 100 {
+			a, host := e.Prefix.Addr().As4(), r.Uint32()&uint32(size(e.Prefix)-1)
+			for i := range a {
+				a[i] |= byte(host >> (24 - 8*i))
+			}
+			add = append(add, netip.AddrFrom4(a))
+		}
+		v := r.Uint32()
+		add = append(add, netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}))
+	}
+	return slices.DeleteFunc(add, func(a netip.Addr) bool { return !a.IsValid() })
+}
+
+// last returns the last address of an IPv4 network.
+func last(p netip.Prefix) netip.Addr {
+	a := p.Addr().As4()
+	for i := range 32 - p.Bits() {
+		a[3-i/8] |= 1 << (i % 8)
+	}
+	return netip.AddrFrom4(a)
+}
+
+// sortedTwin returns each of the classes once, in order.
+func sortedTwin(list []Class) []Class {
+	return slices.DeleteFunc(Classes(), func(c Class) bool { return !slices.Contains(list, c) })
+}
+
+// ranges returns the first and last addresses of a space's ranges.
+func ranges(s *target.Space) []string {
+	var list []string
+	for first, last := range s.Ranges() {
+		list = append(list, first.String()+"-"+last.String())
+	}
+	return list
+}

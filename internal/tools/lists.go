@@ -1,0 +1,48 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/zmap-go/zmap/target"
+)
+
+// A spaceConfig says which targets are meant.
+type spaceConfig struct {
+	lists        target.Lists
+	ports        target.Ports
+	ignoreErrors bool
+}
+
+// space reads the lists, and logs what about them was passed over.
+func (c spaceConfig) space(ctx context.Context, log *slog.Logger) (*target.Space, error) {
+	b := target.Builder{Ports: c.ports, Resolver: net.DefaultResolver, IgnoreErrors: c.ignoreErrors}
+	if err := b.AddLists(c.lists); err != nil {
+		return nil, err
+	}
+	if c.lists.Allowlist != "" && len(c.lists.Networks) > 0 {
+		log.Warn("there are both an allowlist and networks on the command line; what either of them names is allowed")
+	}
+	space, err := b.Build(ctx)
+	ignored, total := b.Ignored()
+	for _, e := range ignored {
+		log.Error("ignored: " + e.Error())
+	}
+	if more := total - len(ignored); more > 0 {
+		log.Error(fmt.Sprintf("ignored: %d more entries that cannot be used", more))
+	}
+	if n := b.Skipped(); n > 0 {
+		log.Info(fmt.Sprintf("%d IPv6 entries of the lists are skipped", n))
+	}
+	return space, err
+}
+
+// orDiscard returns log, or one that nobody reads.
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
