@@ -108,7 +108,7 @@ type (
 // A DryRun shows frames instead of sending them. There is no cooldown, for nobody answers.
 type DryRun struct {
 	W    io.Writer // an error that wraps [sink.ErrReaderGone] ends the scan for that reason
-	Fast bool // six bytes per probe, address and port, instead of text
+	Fast bool      // six bytes per probe, address and port, instead of text
 }
 
 // A TargetLimit is a number of targets or a share of all targets that there could be (2^32 addresses times the ports).

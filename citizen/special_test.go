@@ -191,8 +191,8 @@ func TestAllowedClassesAreScanned(t *testing.T) {
 	all := special(t).Entries()
 	addrs := someAddrs(all)
 	choices := [][]Class{nil, Classes()}
-	for _, c := range Classes() {
-		for _, d := range Classes() {
+	for i, c := range Classes() {
+		for _, d := range Classes()[i:] {
 			choices = append(choices, []Class{c, d})
 		}
 	}
