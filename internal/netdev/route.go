@@ -179,7 +179,7 @@ func ordinary(targets []netip.Addr) []netip.Addr {
 	kept := make([]netip.Addr, 0, len(targets))
 	for _, t := range targets {
 		b := t.As4()
-		reserved := b[0] == 127 || t.IsMulticast() || b == [4]byte{255, 255, 255, 255}
+		reserved := b[0] == 0 || b[0] == 127 || t.IsMulticast() || b == [4]byte{255, 255, 255, 255}
 		if !reserved {
 			kept = append(kept, t)
 		}
