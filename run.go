@@ -37,6 +37,10 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	err = s.scan(ctx, report)
+	if ended := ctx.Err(); ended != nil && report.Reason == engine.Running && errors.Is(err, ended) {
+		report.Reason = engine.Interrupted // before the first probe
+		err = &engine.StopError{Reason: engine.Interrupted, Err: context.Cause(ctx)}
+	}
 	return report, err
 }
 
@@ -234,7 +238,7 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 func (s *setup) frameText(d *DryRun, ether bool) func(dst, frame []byte) []byte {
 	text := s.desc.AppendDryRun
 	switch {
-	case d.Fast:
+	case d.Fast && s.desc.Capture.TCP != link.TCPNone: // C ZMap's other modules have no fast form either
 		text = probe.AppendFast
 	case text == nil:
 		text = probe.AppendDryRun

@@ -28,7 +28,9 @@ const (
 func TestEveryBitOfTheTagCounts(t *testing.T) {
 	addrs := []region{{"source", atIP + 12, 4}, {"destination", atIP + 16, 4}}
 	quotedAddrs := []region{
-		{"destination", atIP + 16, 4}, {"quoted source", quoted + 12, 4}, {"quoted destination", quoted + 16, 4},
+		{"destination", atIP + 16, 4},
+		{"quoted source", quoted + 12, 4},
+		{"quoted destination", quoted + 16, 4},
 		{"quoted protocol", quoted + 9, 1},
 	}
 	r, tags := rand.New(rand.NewPCG(11, 12)), tagger(1)

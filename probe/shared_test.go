@@ -145,12 +145,12 @@ func unhex(t testing.TB, text string) []byte {
 
 // headers are the layers below an answer.
 func headers(from, to netip.Addr, proto layers.IPProtocol) (*layers.Ethernet, *layers.IPv4) {
-	return &layers.Ethernet{
-			SrcMAC: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, DstMAC: net.HardwareAddr{10, 11, 12, 13, 14, 15},
-			EthernetType: layers.EthernetTypeIPv4,
-		}, &layers.IPv4{
-			Version: 4, IHL: 5, Id: 0x1234, TTL: 60, Protocol: proto, SrcIP: from.AsSlice(), DstIP: to.AsSlice(),
-		}
+	e := &layers.Ethernet{
+		SrcMAC: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, DstMAC: net.HardwareAddr{10, 11, 12, 13, 14, 15},
+		EthernetType: layers.EthernetTypeIPv4,
+	}
+	ip := &layers.IPv4{Version: 4, IHL: 5, Id: 0x1234, TTL: 60, Protocol: proto, SrcIP: from.AsSlice(), DstIP: to.AsSlice()}
+	return e, ip
 }
 
 // segment returns a frame with a SYN-ACK that answers s, as change leaves it.
