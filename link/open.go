@@ -136,7 +136,7 @@ func Open(ctx context.Context, cfg Config, force string, engines ...Engine) (*Li
 }
 
 func names(engines []Engine) []string {
-	var out []string
+	out := make([]string, 0, len(engines))
 	for _, e := range engines {
 		out = append(out, e.Name())
 	}

@@ -95,7 +95,7 @@ func (d device) check(ether bool) error {
 	if err != nil {
 		return fmt.Errorf("open socket: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	req, err := unix.NewIfreq(d.name)
 	if err != nil {
 		return fmt.Errorf("look up interface %s: %w", d.name, err)
@@ -122,9 +122,8 @@ func (d device) check(ether bool) error {
 	return fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.name)
 }
 
-// socket opens a packet socket that receives nothing until it is bound to a protocol. The file owns the descriptor, and
-// lets the Go scheduler wait for it.
-func socket(ether bool) (int, *os.File, error) {
+// socket opens a packet socket that receives nothing until it is bound to a protocol.
+func socket(ether bool) (int, error) {
 	kind := unix.SOCK_RAW
 	if !ether {
 		kind = unix.SOCK_DGRAM
@@ -132,14 +131,14 @@ func socket(ether bool) (int, *os.File, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	switch {
 	case err == nil:
-		return fd, os.NewFile(uintptr(fd), "packet socket"), nil
+		return fd, nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		return -1, nil, fmt.Errorf("open packet socket: %w: run as root (sudo), or allow it once with: sudo setcap cap_net_raw+ep %s",
+		return -1, fmt.Errorf("open packet socket: %w: run as root (sudo), or allow it once with: sudo setcap cap_net_raw+ep %s",
 			err, executable())
 	case errors.Is(err, unix.EAFNOSUPPORT):
-		return -1, nil, &link.UnsupportedError{Feature: "packet sockets (CONFIG_PACKET)"}
+		return -1, &link.UnsupportedError{Feature: "packet sockets (CONFIG_PACKET)"}
 	}
-	return -1, nil, fmt.Errorf("open packet socket: %w", err)
+	return -1, fmt.Errorf("open packet socket: %w", err)
 }
 
 func executable() string {

@@ -27,10 +27,11 @@ func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, file, err := socket(cfg.Ether)
+	fd, err := socket(cfg.Ether)
 	if err != nil {
 		return nil, err
 	}
+	file := os.NewFile(uintptr(fd), "packet socket") // so that the Go scheduler can wait for it
 	r := &RX{fd: fd, file: file, dev: dev, ether: cfg.Ether, counts: lossCounts{fd: fd}}
 	r.stir = r.stirs
 	defer func() {

@@ -2,9 +2,9 @@ package afpacket
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +15,6 @@ import (
 	"github.com/zmap-go/zmap/link/linktest"
 )
 
-// wires numbers the pairs, so that no test meets an interface of another.
-var wires atomic.Uint32
-
 // A pair is the two ends of a veth wire that a test made itself. Nothing in this package's tests sends anywhere else.
 type pair struct {
 	a, b netlink.Link
@@ -26,12 +23,12 @@ type pair struct {
 // newPair makes a wire in the namespace that lab.Main entered.
 func newPair(t testing.TB, mtu int) pair {
 	t.Helper()
-	n := wires.Add(1)
+	n := rand.Uint32() // so that no test meets an interface of another
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = fmt.Sprintf("ta%d", n), mtu
+	attrs.Name, attrs.MTU = fmt.Sprintf("ta%08x", n), mtu
 	attrs.HardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	veth := netlink.NewVeth(attrs)
-	veth.PeerName, veth.PeerMTU = fmt.Sprintf("tb%d", n), uint32(mtu)
+	veth.PeerName, veth.PeerMTU = fmt.Sprintf("tb%08x", n), uint32(mtu)
 	veth.PeerHardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 2}
 	must(t, netlink.LinkAdd(veth))
 	t.Cleanup(func() { _ = netlink.LinkDel(veth) })

@@ -99,7 +99,7 @@ func testSnap(t *testing.T, open Opener) {
 	cfg.Filter.Snap = snap
 	bed := open(t, cfg, standardMTU)
 	r := rand.New(rand.NewPCG(11, 11))
-	var frames [][]byte
+	frames := make([][]byte, 0, 6)
 	for _, n := range []int{60, snap - 1, snap, snap + 1, 500, link.MaxFrame} {
 		frames = append(frames, datagram(r, n))
 	}
@@ -119,7 +119,7 @@ func testTags(t *testing.T, open Opener) {
 	r := rand.New(rand.NewPCG(12, 12))
 	plain := datagram(r, 100)
 	const priority = 5 << 13
-	var frames [][]byte
+	frames := make([][]byte, 0, 3)
 	for _, tag := range []uint16{1, 7, 4094} {
 		f := append([]byte(nil), plain[:12]...)
 		f = binary.BigEndian.AppendUint16(f, 0x8100)

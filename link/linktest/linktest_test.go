@@ -125,7 +125,7 @@ func TestGapBetweenFrames(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Millisecond)
 		defer cancel()
-		if err := tx.Drain(ctx); err != context.DeadlineExceeded {
+		if err := tx.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("drain of a queue that takes longer: got error %v", err)
 		}
 		unsent := tx.Abort()
