@@ -45,7 +45,7 @@ func TestHosts(t *testing.T) {
 			frame := c.probe(p, c.addr)
 			sent := time.Now()
 			p.send(t, frame)
-			got := p.collect(t, len(c.want), time.Second)
+			got := p.collect(t, len(c.want), 5*time.Second)
 			if len(c.want) == 0 {
 				got = p.collect(t, 1, 50*time.Millisecond)
 			}

@@ -40,11 +40,11 @@ func serveInternet(left uint64) error {
 	defer func() { _ = conn.Close() }()
 	in := &internet{left: left, control: conn, captures: make(map[uint64]*recorder)}
 	err = serve(conn, map[operation]handler{
-		opHello: decode(in.hello),
-		opBuild: decode(in.build),
-		opStats: decode(in.stats),
-		opForge: decode(in.forge),
-
+		opHello:   decode(in.hello),
+		opBuild:   decode(in.build),
+		opLink:    decode(in.carries),
+		opStats:   decode(in.stats),
+		opForge:   decode(in.forge),
 		opCapture: decode(in.capture),
 		opSettle:  decode(in.settle),
 	})
@@ -98,6 +98,11 @@ func (in *internet) build(ctx context.Context, b build) (any, error) {
 	if in.station != nil {
 		go func() { in.fail(in.station.run()) }() // ends with the process
 	}
+	return in.carries(ctx, struct{}{})
+}
+
+// carries waits until this end of the link carries frames.
+func (in *internet) carries(ctx context.Context, _ struct{}) (any, error) {
 	return nil, waitOperational(ctx, internetEnd)
 }
 

@@ -52,6 +52,13 @@ func (n *Net) visit(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// Never the main thread: it does not end before the process, and its namespace is what /proc/self shows. It is
+			// kept here until another thread is back.
+			defer runtime.UnlockOSThread()
+			result <- n.visit(f)
+			return
+		}
 		path := fmt.Sprintf("/proc/%d/ns/net", n.internet.cmd.Process.Pid)
 		ns, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {

@@ -15,10 +15,10 @@ import (
 // the namespace, and every process in it can see it.
 const namespaceMark = "zmap lab: scanner"
 
-// namespaceNumber identifies the network namespace of this process (namespaces(7): the inode of /proc/self/ns/net).
+// namespaceNumber identifies the network namespace of this process (namespaces(7): the inode of its file in /proc).
 func namespaceNumber() (uint64, error) {
 	var st unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/net", &st); err != nil {
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
 		return 0, fmt.Errorf("look up the network namespace: %w", err)
 	}
 	return st.Ino, nil

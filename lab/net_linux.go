@@ -124,7 +124,7 @@ func (n *Net) layLink(w World) error {
 			return err
 		}
 	}
-	return n.LinkUp()
+	return n.raiseLink()
 }
 
 // Truth returns the ground truth: what every address must answer.
@@ -146,8 +146,22 @@ func (n *Net) LinkDown() error {
 	return nil
 }
 
-// LinkUp undoes LinkDown: the interface is switched on and the default route set again.
+// LinkUp undoes LinkDown: the interface is switched on and the default route set again. It returns when both ends carry
+// frames, which takes milliseconds, and gives up after ten seconds.
 func (n *Net) LinkUp() error {
+	if err := n.raiseLink(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := waitOperational(ctx, scannerEnd); err != nil {
+		return err
+	}
+	return n.control.call(ctx, opLink, nil, nil)
+}
+
+// raiseLink switches the scanner's end on and sets the default route.
+func (n *Net) raiseLink() error {
 	scan0, err := lookUp(scannerEnd)
 	if err != nil {
 		return err

@@ -26,9 +26,14 @@ func kernelWorld(ports ...uint16) World {
 	return World{Ports: ports, Hosts: []Hosts{{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Kind: Kernel}}}
 }
 
-// dial connects with the scanner's own kernel.
+// dial connects with the scanner's own kernel. Closing the connection resets it: one that ends in order would go on sending
+// into the next test's Net.
 func dial(ctx context.Context, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: 300 * time.Millisecond}).DialContext(ctx, "tcp4", address)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp4", address)
+	if err == nil {
+		err = conn.(*net.TCPConn).SetLinger(0)
+	}
+	return conn, err
 }
 
 func TestKernelHostsWithPlainSockets(t *testing.T) {
@@ -43,11 +48,17 @@ func TestKernelHostsWithPlainSockets(t *testing.T) {
 		"10.1.1.1:80":      context.DeadlineExceeded,
 		"172.31.0.1:80":    context.DeadlineExceeded,
 	} {
-		conn, err := dial(bounded(t), address)
-		var timeout net.Error
-		switch {
-		case errors.Is(want, context.DeadlineExceeded) && errors.As(err, &timeout) && timeout.Timeout():
-		case !errors.Is(err, want):
+		ctx := bounded(t)
+		silent := errors.Is(want, context.DeadlineExceeded)
+		if silent {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
+			defer cancel()
+		}
+		conn, err := dial(ctx, address)
+		var late net.Error // of two sorts, after which timer was first
+		right := errors.Is(err, want) || silent && errors.As(err, &late) && late.Timeout()
+		if !right {
 			t.Errorf("dial %s: %v, want %v", address, err, want)
 		}
 		if err == nil {
@@ -202,57 +213,6 @@ func TestLinkDownAndUp(t *testing.T) {
 	}
 	if err := connects(); err != nil {
 		t.Errorf("link up again: %v", err)
-	}
-}
-
-func TestListenInTheInternet(t *testing.T) {
-	n := newWorld(t, kernelWorld(80))
-	l, err := n.Listen(bounded(t), "10.1.2.3:8080")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		conn, err := l.Accept()
-		if err == nil {
-			io.WriteString(conn, "hello "+conn.RemoteAddr().(*net.TCPAddr).IP.String())
-			conn.Close()
-		}
-	}()
-	conn, err := dial(bounded(t), "10.1.2.3:8080")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if got, err := io.ReadAll(conn); string(got) != "hello 172.31.255.1" {
-		t.Errorf("read %q, %v", got, err)
-	}
-	if _, err := dial(bounded(t), "10.1.2.4:8080"); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("another host: %v, want refused", err)
-	}
-	if _, err := n.Listen(bounded(t), ":80"); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("listen on a port of the world: %v, want in use", err)
-	}
-}
-
-func TestListenPacketInTheInternet(t *testing.T) {
-	n := newWorld(t, kernelWorld())
-	server, err := n.ListenPacket(bounded(t), "10.1.2.3:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	client, err := net.Dial("udp4", "10.1.2.3:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	server.SetDeadline(time.Now().Add(5 * time.Second))
-	io.WriteString(client, "question")
-	b := make([]byte, 100)
-	k, from, err := server.ReadFrom(b)
-	if err != nil || string(b[:k]) != "question" || from.String() != client.LocalAddr().String() {
-		t.Errorf("read %q from %v: %v", b[:k], from, err)
 	}
 }
 

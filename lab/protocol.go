@@ -18,7 +18,8 @@ type operation string
 const (
 	opHello   operation = "hello"   // verify that the namespace is fresh
 	opBuild   operation = "build"   // become the World
-	opStats   operation = "stats"   //
+	opLink    operation = "link"    // wait until the link carries frames
+	opStats   operation = "stats"   // count
 	opForge   operation = "forge"   // send forged answers
 	opCapture operation = "capture" // begin to record frames
 	opSettle  operation = "settle"  // end it and summarise

@@ -11,8 +11,9 @@ import (
 )
 
 // A ring receives the frames that arrive at an interface, through a TPACKET_V3 ring shared with the kernel
-// (Documentation/networking/packet_mmap.rst): blocks of 1 MiB, which the kernel fills and hands over when they are full or
-// old. One goroutine polls it; lost may be called by any.
+// (Documentation/networking/packet_mmap.rst): blocks, which the kernel fills and hands over when they are full or old. Many
+// small ones, because an old block counts as full however little is in it: a reader may be late by all their ages together.
+// One goroutine polls it; countLost may be called by any.
 type ring struct {
 	fd   int
 	mem  []byte
@@ -22,12 +23,12 @@ type ring struct {
 }
 
 const (
-	ringBlock  = 1 << 20
-	ringBlocks = 64 // 64 MiB: about half a million small frames
+	ringBlock  = 1 << 16
+	ringBlocks = 1 << 10 // 64 MiB, about half a million small frames; or two seconds of a few
 )
 
 // ringAge is how long the kernel keeps a frame to itself at most, in milliseconds.
-const ringAge = 1
+const ringAge = 2
 
 // openRing receives what arrives at the interface with that index and passes the filter.
 func openRing(index int, filter []unix.SockFilter) (_ *ring, err error) {
