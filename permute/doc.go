@@ -13,6 +13,8 @@
 //	Shard     a run of elements that one machine goes through: one walk a thread
 //	Cycle     all p-1 elements: the group, its generator and a starting point
 //	Mark      a place in a walk, to continue from after a restart
+//	position  how many steps of the cycle it takes to come to an index
+//	Listed    a walk that gives only the indexes on a list, and jumps to them
 //
 // A scan makes one Cycle and hands each sender its own Walk:
 //

@@ -3,6 +3,7 @@ package permute_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/zmap-go/zmap/permute"
 )
@@ -56,4 +57,22 @@ func ExampleWalk_Resume() {
 	// Output:
 	// 3
 	// 24 true
+}
+
+// Three hosts of a /24, in the order in which a scan of the whole /24 comes to them.
+func ExampleCycle_Listed() {
+	cycle, err := permute.New(1234, permute.Grid{Rows: 256, Cols: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	listed, err := cycle.Listed(slices.Values([]uint64{76, 111, 196}), permute.Shard{N: 0, Of: 1}, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	batch := make([]uint64, 6)
+	fmt.Println(batch[:listed[0].Fill(batch)])
+	// Output:
+	// [111 196 76]
 }
