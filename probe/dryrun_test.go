@@ -89,6 +89,9 @@ func TestDryRunAnyBytes(t *testing.T) {
 func TestFast(t *testing.T) {
 	r, tags := rand.New(rand.NewPCG(19, 20)), tagger(1)
 	for _, v := range variants() {
+		if v.name == "ipip" {
+			continue // has no fast form: its ports are not where others have them
+		}
 		for _, ether := range []bool{true, false} {
 			s := randShot(r, v, tags)
 			a := s.Addr.As4()

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"testing"
 
 	"github.com/gopacket/gopacket"
@@ -24,23 +23,7 @@ func wantFrame(t testing.TB, v variant, r Route, s *Shot) []byte {
 	ip := &layers.IPv4{
 		Version: 4, IHL: 5, Id: binary.BigEndian.Uint16(ct[12:]), TTL: r.TTL, SrcIP: s.Src.AsSlice(), DstIP: s.Addr.AsSlice(),
 	}
-	l := []gopacket.SerializableLayer{ip}
-	if v.name == "icmp_echoscan" {
-		ip.Protocol = layers.IPProtocolICMPv4
-		l = append(l, &layers.ICMPv4{
-			TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: binary.BigEndian.Uint16(ct[4:]), Seq: binary.BigEndian.Uint16(ct[8:]),
-		}, gopacket.Payload(v.payload))
-	} else {
-		ip.Protocol = layers.IPProtocolTCP
-		tcp := &layers.TCP{
-			SrcPort: layers.TCPPort(32768 + (binary.LittleEndian.Uint32(ct[4:])+uint32(s.Try))%28233), DstPort: layers.TCPPort(s.Port),
-			Seq: binary.BigEndian.Uint32(ct[0:]), SYN: true, Window: 65535, Options: options(unhex(t, v.options)),
-		}
-		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
-			t.Fatal(err)
-		}
-		l = append(l, tcp)
-	}
+	l := append([]gopacket.SerializableLayer{ip}, wantLayers(t, v, ip, s, ct)...)
 	if r.Ether {
 		l = append([]gopacket.SerializableLayer{&layers.Ethernet{
 			SrcMAC: r.SourceMAC[:], DstMAC: net.HardwareAddr(r.Hops[s.Hop][:]), EthernetType: layers.EthernetTypeIPv4,
@@ -51,6 +34,52 @@ func wantFrame(t testing.TB, v variant, r Route, s *Shot) []byte {
 		frame = frame[:v.frame] // gopacket fills Ethernet frames up to 60 bytes, which is the driver's work
 	}
 	return frame
+}
+
+// wantLayers returns what is behind the IP header of a probe, and sets the protocol in that.
+func wantLayers(t testing.TB, v variant, ip *layers.IPv4, s *Shot, ct []byte) []gopacket.SerializableLayer {
+	sport := uint16(32768 + (binary.LittleEndian.Uint32(ct[4:])+uint32(s.Try))%28233)
+	switch v.name {
+	case "icmp_echoscan", "icmp_echo_time":
+		ip.Protocol = layers.IPProtocolICMPv4
+		payload := gopacket.Payload(v.payload)
+		if v.name == "icmp_echo_time" { // no time yet, and the target
+			payload = append(make([]byte, 8), s.Addr.AsSlice()...)
+		}
+		return []gopacket.SerializableLayer{&layers.ICMPv4{
+			TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: binary.BigEndian.Uint16(ct[4:]), Seq: binary.BigEndian.Uint16(ct[8:]),
+		}, payload}
+	case "tcp_synscan", "tcp_synackscan":
+		ip.Protocol = layers.IPProtocolTCP
+		tcp := &layers.TCP{
+			SrcPort: layers.TCPPort(sport), DstPort: layers.TCPPort(s.Port), Seq: binary.BigEndian.Uint32(ct[0:]), SYN: true,
+			Window: 65535, Options: options(unhex(t, v.options)),
+		}
+		if v.name == "tcp_synackscan" {
+			tcp.ACK, tcp.Ack = true, binary.BigEndian.Uint32(ct[8:])
+		}
+		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
+			t.Fatal(err)
+		}
+		return []gopacket.SerializableLayer{tcp}
+	case "ipip":
+		ip.Protocol, ip.TTL = layers.IPProtocolIPv4, 255
+		inner := &layers.IPv4{
+			Version: 4, IHL: 5, Id: ip.Id, TTL: 255, Protocol: layers.IPProtocolUDP, SrcIP: ip.DstIP, DstIP: ip.SrcIP,
+		}
+		return []gopacket.SerializableLayer{inner, wantUDP(sport, s.Port, v.payload)}
+	default:
+		t.Fatalf("no second opinion on the probes of %v", v)
+		return nil
+	}
+}
+
+// wantUDP is a datagram without a checksum, which gopacket cannot be asked for.
+func wantUDP(sport, dport uint16, payload string) gopacket.Payload {
+	b := binary.BigEndian.AppendUint16(nil, sport)
+	b = binary.BigEndian.AppendUint16(b, dport)
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(payload)))
+	return append(append(b, 0, 0), payload...)
 }
 
 // dirty returns the memory of two slots in which other frames have been.
@@ -168,14 +197,17 @@ func TestTries(t *testing.T) {
 		for s.Try = range 4 {
 			frame := frameOf(t, v, testRoute(false, 0), &s)
 			seen[string(frame)] = true
-			if !strings.HasPrefix(v.name, "tcp") {
+			if !v.ports() {
 				continue
+			}
+			if v.name == "ipip" {
+				frame = frame[20:]
 			}
 			if got, want := binary.BigEndian.Uint16(frame[20:]), validate.DefaultPorts().Of(s.Tag, s.Try); got != want {
 				t.Errorf("%v, try %d: source port %d, want %d", v, s.Try, got, want)
 			}
 		}
-		if want := map[bool]int{true: 4, false: 1}[v.options != ""]; len(seen) != want {
+		if want := map[bool]int{true: 4, false: 1}[v.ports()]; len(seen) != want {
 			t.Errorf("%v: 4 tries make %d different frames, want %d", v, len(seen), want)
 		}
 	}

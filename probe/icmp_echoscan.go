@@ -86,11 +86,7 @@ func readPayload(kind, value string) ([]byte, error) {
 func (m *icmpEcho) Describe() Description {
 	return Description{
 		Name: "icmp_echoscan",
-		Schema: record.NewSchema([]record.Field{
-			{Name: "type", Type: record.Int, Doc: "icmp message type"},
-			{Name: "code", Type: record.Int, Doc: "icmp message sub type code"},
-			{Name: "icmp_id", Type: record.Int, Doc: "icmp id number"},
-			{Name: "seq", Type: record.Int, Doc: "icmp sequence number"},
+		Schema: record.NewSchema(echoFields(), []record.Field{
 			{Name: "classification", Type: record.String, Doc: "probe module classification"},
 			{Name: "success", Type: record.Bool, Doc: "did probe module classify response as success"},
 			{Name: "data", Type: record.Binary, Doc: "ICMP payload"},
@@ -99,6 +95,25 @@ func (m *icmpEcho) Describe() Description {
 		FrameLen:      packet.EthernetLen + packet.IPv4Len + packet.ICMPLen + len(m.payload),
 		FromResponder: true,
 	}
+}
+
+// echoFields are the fields of a message's header. setEcho sets them.
+func echoFields() []record.Field {
+	return []record.Field{
+		{Name: "type", Type: record.Int, Doc: "icmp message type"},
+		{Name: "code", Type: record.Int, Doc: "icmp message sub type code"},
+		{Name: "icmp_id", Type: record.Int, Doc: "icmp id number"},
+		{Name: "seq", Type: record.Int, Doc: "icmp sequence number"},
+	}
+}
+
+// setEcho sets the fields of echoFields, which are the first of a row.
+func setEcho(p *packet.Parsed, r *record.Record) {
+	v := r.Values
+	v[0] = record.Uint(uint64(p.ICMP.Type()))
+	v[1] = record.Uint(uint64(p.ICMP.Code()))
+	v[2] = record.Uint(uint64(p.ICMP.Ident()))
+	v[3] = record.Uint(uint64(p.ICMP.Seq()))
 }
 
 // NewEncoder returns an encoder for one sender.
@@ -157,13 +172,9 @@ func (icmpEchoDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Tar
 
 // Decode fills the row of an echo reply or an error.
 func (icmpEchoDecoder) Decode(p *packet.Parsed, r *record.Record) {
-	v := r.Values
-	v[0] = record.Uint(uint64(p.ICMP.Type()))
-	v[1] = record.Uint(uint64(p.ICMP.Code()))
-	v[2] = record.Uint(uint64(p.ICMP.Ident()))
-	v[3] = record.Uint(uint64(p.ICMP.Seq()))
-	v[4] = record.Text(echoClass(p.ICMP.Type()))
-	v[5] = record.Boolean(p.ICMP.Type() == packet.ICMPv4EchoReply)
+	setEcho(p, r)
+	r.Values[4] = record.Text(echoClass(p.ICMP.Type()))
+	r.Values[5] = record.Boolean(p.ICMP.Type() == packet.ICMPv4EchoReply)
 	r.SetBytes(6, p.ICMP[4:])
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/gopacket/gopacket/layers"
@@ -68,7 +69,7 @@ func accepted(t testing.TB, r *rand.Rand) []matchCase {
 	for _, n := range []int{0, 1, 19, 20, 56, 1400} {
 		addEcho(fmt.Sprintf("echo reply with %d bytes", n), echoReply(&echo, make([]byte, n)).frame(t))
 	}
-	return out
+	return slices.Concat(out, acceptedSYNACK(t, r), acceptedTime(t, r), acceptedIPIP(t, r))
 }
 
 func TestMatchAccepts(t *testing.T) {
@@ -98,7 +99,7 @@ func checkFraming(t *testing.T, c matchCase, want target.Target) {
 		t.Errorf("%v, %s without Ethernet: got %v, %v, want %v, true", c.v, c.name, got, ok, want)
 	}
 	for _, v := range []variant{synscan(), echoscan()} {
-		if _, ok := match(t, v, c.frame, tagger(2)); ok && v != c.v {
+		if _, ok := match(t, v, c.frame, tagger(2)); ok && v.name[:4] != c.v.name[:4] {
 			t.Errorf("%s, an answer to %v, is one to %v as well", c.name, c.v, v)
 		}
 	}
@@ -110,7 +111,7 @@ func checkCapture(t *testing.T, c matchCase) {
 	d := c.v.probe(t).Describe()
 	f := d.Capture
 	f.Local = []netip.Addr{c.shot.Src}
-	if d.Ports {
+	if d.Ports && len(f.Ports) == 0 {
 		f.Ports = []link.PortRange{{First: 32768, Last: 61000}}
 	}
 	if !f.Match(c.frame, true) {
@@ -180,7 +181,7 @@ func rejected(t testing.TB, r *rand.Rand) []matchCase {
 		change(&m)
 		out = append(out, matchCase{name, echoscan(), echo, m.frame(t)})
 	}
-	return out
+	return slices.Concat(out, rejectedSYNACK(t, r), rejectedTime(t, r), rejectedIPIP(t, r))
 }
 
 // before is the port before the one of the first try, counted round.

@@ -11,6 +11,14 @@ type Args struct {
 	Text string // the value of --probe-args, "" if none
 }
 
+// ignored returns what to tell the user of a module that takes no arguments, and got some. C ZMap says nothing.
+func ignored(module string, args Args) []string {
+	if args.Text == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s takes no probe arguments: %q is ignored", module, args.Text)}
+}
+
 // A Module makes probes of one kind.
 type Module struct {
 	Name string                    // as in --probe-module
@@ -20,7 +28,13 @@ type Module struct {
 
 // Modules returns the modules of this package, sorted by name.
 func Modules() []Module {
-	m := []Module{icmpEchoModule(), tcpSYNModule()}
+	m := []Module{
+		icmpEchoModule(),
+		icmpTimeModule(),
+		ipipModule(),
+		tcpSYNACKModule(),
+		tcpSYNModule(),
+	}
 	sort.Slice(m, func(i, j int) bool { return m[i].Name < m[j].Name })
 	return m
 }

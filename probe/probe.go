@@ -28,7 +28,8 @@ type Description struct {
 	// Schema has the module's own fields, in order: those of the IP header come before, those of the engine after them.
 	// It must have a field "success", Bool or Int, which every row sets. "app_success" is counted where it exists.
 	Schema *record.Schema
-	// Capture says which frames can be answers. The engine fills Local, and Ports unless the module has none.
+	// Capture says which frames can be answers. Local is filled in for the module; so are Ports, with our source ports, if
+	// the module has ports and leaves them empty.
 	Capture link.Filter
 	// FrameLen is the length of the longest frame the module sends, from the Ethernet header on, in bytes.
 	FrameLen int
@@ -38,6 +39,12 @@ type Description struct {
 	AnyPort bool
 	// FromResponder keeps the responder's address in saddr when an ICMP error answers. Otherwise saddr is the target.
 	FromResponder bool
+	// DefaultPort is asked when the user names no target ports; 0 means that they must be named.
+	DefaultPort uint16
+	// TriesMultiple is what the number of probes for each target must be a multiple of; 0 means any number will do.
+	TriesMultiple int
+	// Warnings are what the user is to be told before the scan about the arguments: what was cut, or filled in.
+	Warnings []string
 	// AppendDryRun appends what --dryrun prints of a frame. Nil means the plain form of [AppendDryRun].
 	AppendDryRun func(dst, frame []byte, ether bool) []byte
 }
@@ -50,6 +57,9 @@ type Route struct {
 	Ports     validate.Ports // our source ports
 	TTL       uint8          // time to live, or hop limit
 	Unix      uint32         // seconds since the Unix epoch at the start of the scan, for timestamp options
+	// Random gives the words for random parts of payloads, the same for the same seed. Each encoder needs one of its own:
+	// it is called without a lock, and must not allocate. Nil means zeros.
+	Random func() uint64
 }
 
 // A Shot is everything that a probe depends on. The engine picks Src, one of our source addresses, and Hop.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,8 +42,21 @@ func variants() []variant {
 		{"icmp_echoscan", "text:", 42, "", ""},
 		{"icmp_echoscan", "text:odd", 45, "", "odd"},
 		{"icmp_echoscan", "hex:fffefdfc", 46, "", "\xff\xfe\xfd\xfc"},
+		{"tcp_synackscan", "", 58, "020405b4", ""},
+		{"icmp_echo_time", "", 54, "", ""},
+		{"ipip", "", 91, "", "GET / HTTP/1.1\r\nHost: www\r\n\r\n"},
+		{"ipip", "text:", 62, "", ""},
+		{"ipip", "hex:fffefdfcfb", 67, "", "\xff\xfe\xfd\xfc\xfb"},
 	}
 }
+
+// lone returns the variant of a module without arguments.
+func lone(module string) variant {
+	return variants()[slices.IndexFunc(variants(), func(v variant) bool { return v.name == module && v.args == "" })]
+}
+
+// ports says that the module's targets have ports.
+func (v variant) ports() bool { return !strings.HasPrefix(v.name, "icmp") }
 
 func (v variant) String() string { return v.name + "/" + v.args }
 
@@ -85,7 +99,7 @@ func randAddr(r *rand.Rand) netip.Addr {
 // randShot returns a probe of a random target, as the engine would make it.
 func randShot(r *rand.Rand, v variant, tags validate.Source) Shot {
 	s := Shot{Target: target.Target{Addr: randAddr(r)}, Src: randAddr(r), Try: r.IntN(tags.Tries())}
-	if v.name != "icmp_echoscan" {
+	if v.ports() {
 		s.Port = uint16(r.Uint32())
 	}
 	s.Tag = tags.Tag(s.Src, s.Addr, s.Port)

@@ -3,7 +3,6 @@ package probe
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/packet"
@@ -11,9 +10,6 @@ import (
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
-
-// tcpSnap is how much of a TCP answer is captured: headers with all options, and an ICMP error's quote of them.
-const tcpSnap = 160
 
 // tcpSYN sends a SYN and counts a SYN-ACK as success. A RST and an ICMP error about the SYN are answers as well.
 type tcpSYN struct {
@@ -58,7 +54,7 @@ var tcpLayouts = []struct {
 func (m *tcpSYN) Describe() Description {
 	return Description{
 		Name:     "tcp_synscan",
-		Schema:   record.NewSchema(tcpFields(), ICMPFields()),
+		Schema:   record.NewSchema(tcpFields(), tcpOptionFields(), tcpClassFields(), ICMPFields()),
 		Capture:  link.Filter{Snap: tcpSnap, TCP: link.TCPAnswers, Errors: true},
 		FrameLen: packet.EthernetLen + packet.IPv4Len + packet.TCPLen + len(m.options),
 		Ports:    true,
@@ -67,61 +63,35 @@ func (m *tcpSYN) Describe() Description {
 
 // Positions of the module's fields.
 const (
-	tcpClass   = 10
-	tcpSuccess = 11
-	tcpICMP    = 12
+	synOptions = 5 // the first of five
+	synClass   = 10
 )
 
-// tcpFields are the fields of a TCP answer.
-func tcpFields() []record.Field {
+// tcpOptionFields are the fields of a segment's options. setTCPOptions sets them.
+func tcpOptionFields() []record.Field {
 	return []record.Field{
-		{Name: "sport", Type: record.Int, Doc: "TCP source port"},
-		{Name: "dport", Type: record.Int, Doc: "TCP destination port"},
-		{Name: "seqnum", Type: record.Int, Doc: "TCP sequence number"},
-		{Name: "acknum", Type: record.Int, Doc: "TCP acknowledgement number"},
-		{Name: "window", Type: record.Int, Doc: "TCP window"},
 		{Name: "tcpopt_mss", Type: record.Int, Doc: "TCP MSS option"},
 		{Name: "tcpopt_wscale", Type: record.Int, Doc: "TCP window scale option, as a factor"},
 		{Name: "tcpopt_sack_perm", Type: record.Int, Doc: "TCP SACK permitted option"},
 		{Name: "tcpopt_ts_val", Type: record.Int, Doc: "TCP timestamp option value"},
 		{Name: "tcpopt_ts_ecr", Type: record.Int, Doc: "TCP timestamp option echo reply"},
-		{Name: "classification", Type: record.String, Doc: "packet classification: synack, rst or icmp"},
-		{Name: "success", Type: record.Bool, Doc: "is response considered success"},
 	}
 }
 
 // NewEncoder returns an encoder for one sender.
 func (m *tcpSYN) NewEncoder(r Route) Encoder {
-	e := &tcpSYNEncoder{envelope: NewEnvelope(r), ports: r.Ports, options: append([]byte(nil), m.options...)}
+	options := append([]byte(nil), m.options...)
 	if m.stamp > 0 {
-		binary.BigEndian.PutUint32(e.options[m.stamp:], r.Unix)
+		binary.BigEndian.PutUint32(options[m.stamp:], r.Unix)
 	}
-	return e
+	return &tcpSYNEncoder{tcpEncoder{envelope: NewEnvelope(r), ports: r.Ports, flags: packet.SYN, options: options}}
 }
 
 // tcpSYNEncoder makes SYNs for one sender.
-type tcpSYNEncoder struct {
-	envelope Envelope
-	ports    validate.Ports
-	options  []byte
-	base     packet.Sum // sum of pseudo header and segment without what Patch writes
-}
+type tcpSYNEncoder struct{ tcpEncoder }
 
-// Template writes the headers, the flags and the options.
-func (e *tcpSYNEncoder) Template(_ uint32, frame []byte) int {
-	n := packet.TCPLen + len(e.options)
-	seg := e.envelope.Template(frame, packet.ProtoTCP, n)
-	f := packet.TCPFields{Flags: packet.SYN, Window: 65535, Options: e.options}
-	e.base = f.Encode(seg).BaseSum(packet.PseudoHeader(netip.Addr{}, netip.Addr{}, packet.ProtoTCP, n))
-	return e.envelope.FrameLen()
-}
-
-// Patch writes addresses, identification, ports, sequence number and checksums.
-func (e *tcpSYNEncoder) Patch(frame []byte, s *Shot) int {
-	seg, addrs := e.envelope.Patch(frame, s)
-	packet.TCP(seg).Patch(e.base+addrs, e.ports.Of(s.Tag, s.Try), s.Port, s.Tag.Seq())
-	return e.envelope.FrameLen()
-}
+// Patch completes a SYN. Its acknowledgement number means nothing and is 0.
+func (e *tcpSYNEncoder) Patch(frame []byte, s *Shot) int { return e.patch(frame, s, 0) }
 
 // NewDecoder returns a decoder for one receiver.
 func (m *tcpSYN) NewDecoder() Decoder { return tcpSYNDecoder{} }
@@ -132,60 +102,36 @@ type tcpSYNDecoder struct{}
 // Match accepts what acknowledges our sequence number on our ports, and ICMP errors that quote our SYN. A RST may
 // acknowledge the sequence number itself, which some stacks do, or the one after it (RFC 9293 section 3.10.7.1).
 func (tcpSYNDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
-	if p.Kind != packet.KindTCP {
-		t, tag, ok := MatchQuote(p, packet.ProtoTCP, tags)
-		return t, ok && packet.TCP(p.Quoted.L4).Seq() == tag.Seq()
+	t, tag, ok := matchTCP(p, tags)
+	if !ok || p.Kind != packet.KindTCP {
+		return t, ok
 	}
-	flags := p.TCP.Flags()
-	if !flags.Has(packet.RST) && !flags.Has(packet.SYN|packet.ACK) {
-		return target.Target{}, false
-	}
-	tag := tags.Tag(p.Dst, p.Src, p.SrcPort)
 	next := p.TCP.Ack() - tag.Seq()
-	if next != 1 && (next != 0 || !flags.Has(packet.RST)) || !tags.Ports().Match(tag, p.DstPort, tags.Tries()) {
-		return target.Target{}, false
-	}
-	return target.Target{Addr: p.Src, Port: p.SrcPort}, true
+	return t, next == 1 || next == 0 && p.TCP.Flags().Has(packet.RST)
 }
 
 // Decode fills the row of a SYN-ACK, a RST or an ICMP error.
 func (tcpSYNDecoder) Decode(p *packet.Parsed, r *record.Record) {
-	if p.Kind != packet.KindTCP {
-		r.Values[tcpClass] = record.Text("icmp")
-		r.Values[tcpSuccess] = record.Boolean(false)
-		SetICMP(p, r, tcpICMP)
-		return
+	decodeTCP(p, r, synClass, classSYNACK)
+	if p.Kind == packet.KindTCP {
+		setTCPOptions(p, r.Values[synOptions:])
 	}
-	setTCP(p, r)
-	if p.TCP.Flags().Has(packet.RST) {
-		r.Values[tcpClass] = record.Text("rst")
-		r.Values[tcpSuccess] = record.Boolean(false)
-		return
-	}
-	r.Values[tcpClass] = record.Text("synack")
-	r.Values[tcpSuccess] = record.Boolean(true)
 }
 
-// setTCP sets the fields of a segment, the first ten of tcpFields.
-func setTCP(p *packet.Parsed, r *record.Record) {
-	v := r.Values
-	v[0] = record.Uint(uint64(p.SrcPort))
-	v[1] = record.Uint(uint64(p.DstPort))
-	v[2] = record.Uint(uint64(p.TCP.Seq()))
-	v[3] = record.Uint(uint64(p.TCP.Ack()))
-	v[4] = record.Uint(uint64(p.TCP.Window()))
+// setTCPOptions sets the fields of tcpOptionFields that the segment has.
+func setTCPOptions(p *packet.Parsed, v []record.Value) {
 	o := p.TCP.Options()
 	if o.HasMSS {
-		v[5] = record.Uint(uint64(o.MSS))
+		v[0] = record.Uint(uint64(o.MSS))
 	}
 	if o.HasWScale {
-		v[6] = record.Uint(1 << (o.WScale & 63))
+		v[1] = record.Uint(1 << (o.WScale & 63))
 	}
 	if o.SACKPermitted {
-		v[7] = record.Uint(1)
+		v[2] = record.Uint(1)
 	}
 	if o.HasTimestamps {
-		v[8] = record.Uint(uint64(o.TSVal))
-		v[9] = record.Uint(uint64(o.TSEcr))
+		v[3] = record.Uint(uint64(o.TSVal))
+		v[4] = record.Uint(uint64(o.TSEcr))
 	}
 }
