@@ -43,6 +43,7 @@ func Iterate(ctx context.Context, cfg IterateConfig, out io.Writer) error {
 		return err
 	}
 	indexes := make([]uint64, iterateBatch)
+	lines := newLineWriter(space)
 	text := make([]byte, 0, iterateBatch*maxTargetLine)
 	for most > 0 {
 		n := walk.Fill(indexes[:min(most, iterateBatch)])
@@ -50,7 +51,7 @@ func Iterate(ctx context.Context, cfg IterateConfig, out io.Writer) error {
 			break
 		}
 		most -= uint64(n)
-		text = appendTargets(text[:0], space, indexes[:n])
+		text = lines.append(text[:0], indexes[:n])
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("print targets: %w", context.Cause(ctx))
 		}

@@ -139,39 +139,44 @@ func (q *queue) progress() (read, waiting uint64) {
 	return q.lines, q.lines - done
 }
 
+// ready is done with the bytes that next returned before, and reports whether next would return at once.
+func (c *cursor) ready() bool {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.release()
+	return c.pos != c.q.head || c.q.err != nil
+}
+
 // next is done with the bytes it returned before, waits for more and returns what there is of them without a break, at
-// least one. The bytes are valid until the next call. When all have been taken and no more come, it returns why.
-//
-// Idle, if not nil, is called before it waits.
-func (c *cursor) next(idle func() error) ([]byte, error) {
+// least one. The bytes are valid until the next call of ready or next. When all have been taken and no more come, it
+// returns why.
+func (c *cursor) next() ([]byte, error) {
 	q := c.q
-	at := c.pos & uint64(len(q.buf)-1)
-	lines := uint64(bytes.Count(q.buf[at:at+uint64(c.taken)], newline))
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if c.taken > 0 {
-		c.pos += uint64(c.taken)
-		c.lines += lines
-		c.taken = 0
-		q.changed.Broadcast()
-	}
-	if c.pos == q.head && q.err == nil && idle != nil {
-		q.mu.Unlock()
-		err := idle()
-		q.mu.Lock()
-		if err != nil {
-			return nil, err
-		}
-	}
+	c.release()
 	for c.pos == q.head {
 		if q.err != nil {
+			c.lines = q.lines
 			return nil, q.err
 		}
 		q.changed.Wait()
 	}
-	at = c.pos & uint64(len(q.buf)-1)
+	at := c.pos & uint64(len(q.buf)-1)
 	c.taken = int(min(q.head-c.pos, uint64(len(q.buf))-at, maxRead))
 	return q.buf[at : at+uint64(c.taken)], nil
+}
+
+// release gives the bytes taken back. The lock is held.
+func (c *cursor) release() {
+	if c.taken == 0 {
+		return
+	}
+	at := c.pos & uint64(len(c.q.buf)-1)
+	c.lines += uint64(bytes.Count(c.q.buf[at:at+uint64(c.taken)], newline))
+	c.pos += uint64(c.taken)
+	c.taken = 0
+	c.q.changed.Broadcast()
 }
 
 // leave takes no more: reading no longer waits for this consumer.

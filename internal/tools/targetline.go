@@ -2,13 +2,14 @@ package tools
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"github.com/zmap-go/zmap/target"
 )
 
 // maxTargetLine is the length of the longest line about a target, "255.255.255.255,65535" and its end, and what
-// appendTargets may write behind it.
+// may be written behind it.
 const maxTargetLine = 22 + 2
 
 // An octet is a byte in decimal with a dot behind, in the lowest bytes of text first.
@@ -17,33 +18,34 @@ type octet struct {
 	len  uint8 // with the dot
 }
 
-// octets holds all of them: one store of four bytes writes any number and its dot.
-var octets = makeOctets()
-
-func makeOctets() (table [256]octet) {
-	for i := range table {
-		var text [4]byte
-		s := append(strconv.AppendUint(text[:0], uint64(i), 10), '.')
-		table[i] = octet{binary.LittleEndian.Uint32(text[:]), uint8(len(s))}
-	}
-	return table
+// A lineWriter writes the lines of targets.
+type lineWriter struct {
+	space  *target.Space
+	octets [256]octet // one store of four bytes writes any number and its dot
 }
 
-// appendTargets appends the lines of the targets with the given indexes. It allocates nothing if dst has room for
-// maxTargetLine bytes each.
-func appendTargets(dst []byte, space *target.Space, indexes []uint64) []byte {
+func newLineWriter(space *target.Space) *lineWriter {
+	w := &lineWriter{space: space}
+	for i := range w.octets {
+		var text [4]byte
+		s := append(strconv.AppendUint(text[:0], uint64(i), 10), '.')
+		w.octets[i] = octet{binary.LittleEndian.Uint32(text[:]), uint8(len(s))}
+	}
+	return w
+}
+
+// append appends the lines of the targets with the given indexes. It allocates nothing if dst has room for maxTargetLine
+// bytes each.
+func (w *lineWriter) append(dst []byte, indexes []uint64) []byte {
 	var t target.Target
+	dst = slices.Grow(dst, len(indexes)*maxTargetLine)
 	for _, index := range indexes {
-		space.Fill(index, &t)
-		if cap(dst)-len(dst) < maxTargetLine {
-			dst = append(dst, make([]byte, maxTargetLine)...)[:len(dst)]
-		}
-		a := t.Addr.As4()
+		w.space.Fill(index, &t)
 		n := len(dst)
 		line := dst[n : n+maxTargetLine]
 		at := 0
-		for _, b := range a {
-			o := octets[b]
+		for _, b := range t.Addr.As4() {
+			o := w.octets[b]
 			binary.LittleEndian.PutUint32(line[at&15:], o.text)
 			at += int(o.len)
 		}
