@@ -171,9 +171,8 @@ func (s *setup) maxTargets() (shard, all uint64) {
 
 // Senders: one can send about this many frames per second through a socket, so slower scans need no second one.
 const (
-	oneSender  = 200_000
-	mostAuto   = 4
-	mostSource = 1 << 16
+	oneSender = 200_000
+	mostAuto  = 4
 )
 
 // senders returns the number of sending threads: as asked, or what rate, processors and targets make of it.

@@ -219,7 +219,7 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 	}
 	f := s.desc.Capture
 	f.Local = append([]netip.Addr(nil), p.Sources...)
-	if s.desc.Ports {
+	if s.desc.Ports && len(f.Ports) == 0 {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last}}
 	}
 	l, err := link.Open(ctx, link.Config{

@@ -4,7 +4,7 @@ import "time"
 
 // A Clock tells the time and sleeps for the pacer. Times are nanoseconds of a monotonic clock with an origin of its own.
 type Clock interface {
-	// Now returns the present moment.
+	// Now returns the present moment, which is later than 0.
 	Now() int64
 	// SleepUntil returns at moment t or soon after, or earlier, with false, if done is closed. It may return up to
 	// 2 ms late on a busy machine and never early.
@@ -15,7 +15,7 @@ type Clock interface {
 type plainClock struct{ origin time.Time }
 
 // PlainClock returns a clock made of the runtime's own timers, for tests and for systems without a better one.
-func PlainClock() Clock { return plainClock{origin: time.Now()} }
+func PlainClock() Clock { return plainClock{origin: time.Now().Add(-1)} }
 
 func (c plainClock) Now() int64 { return int64(time.Since(c.origin)) }
 

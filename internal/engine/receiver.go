@@ -21,8 +21,8 @@ const (
 	queueLen  = 32
 )
 
-// How long a receiver waits for frames at once. A wait makes the Go scheduler look at this thread dozens of times, at the
-// sender's expense if they share a core, so waits are long but for the last ones.
+// How long a receiver waits for frames at once: long, since every wait costs the Go scheduler some work, at the sender's
+// expense if they share a core, but for the last ones, which are the end of the scan.
 const (
 	pollWait   = 50 * time.Millisecond
 	finalWait  = 10 * time.Millisecond
@@ -41,16 +41,20 @@ type receiver struct {
 	scan   *Scan
 	rx     link.RX
 	dec    probe.Decoder
+	timed  probe.TimedDecoder // dec, if it wants to know when answers arrive, else nil
 	tags   *validate.Tagger
 	desc   probe.Description
 	parsed packet.Parsed
 	batch  *batch
 	counts *recvCounts
+	until  int64 // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
+	past   bool  // a frame came after that: all before it have been looked at
 }
 
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
 func (r *receiver) run() {
 	take := r.take // one closure for the whole scan
+	r.timed, _ = r.dec.(probe.TimedDecoder)
 	over := false
 	for idle := 0; idle < finalPolls; {
 		wait := pollWait
@@ -63,14 +67,16 @@ func (r *receiver) run() {
 			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
 			return
 		}
-		over = isClosed(r.scan.listening)
+		if over = isClosed(r.scan.listening); over {
+			r.until = r.scan.heardUntil
+		}
 		switch {
-		case isClosed(r.scan.stop.scan):
+		case isClosed(r.scan.stop.scan), r.past:
 			return
 		case over && n == 0:
 			idle++
 		case over && r.scan.clock.Now() > r.scan.cooldownEnd.Load()+int64(time.Second):
-			return // answers go on for ever: a second of them after the end is enough
+			return // the clock that stamps frames was set back
 		default:
 			idle = 0
 		}
@@ -81,6 +87,9 @@ func (r *receiver) run() {
 func (r *receiver) take(f *link.Frame) {
 	c := r.counts
 	c.frames.Add(1)
+	if r.until != 0 && f.At > r.until {
+		r.past = true
+	}
 	p := &r.parsed
 	p.Decode(f.Data, linkType(f.Ether))
 	if p.Fragment != packet.NotFragment {
@@ -133,6 +142,9 @@ func (r *receiver) known(t *target.Target) bool {
 func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) bool {
 	s := r.scan
 	module := row.Section(s.layout.module, s.layout.system)
+	if r.timed != nil {
+		r.timed.Arrived(f.At)
+	}
 	r.dec.Decode(&r.parsed, &module)
 	success := row.Values[s.layout.success].Bool()
 	outcome := dedup.Failure

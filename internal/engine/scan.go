@@ -33,6 +33,7 @@ type Scan struct {
 
 	sendingDone chan struct{} // closed when the last sender has drained its queue
 	listening   chan struct{} // closed when the cooldown is over
+	heardUntil  int64         // when that was, nanoseconds since the Unix epoch; set before
 	cooldownEnd atomic.Int64
 	begun       atomic.Int64 // clock time of the first probe's moment
 	ended       atomic.Int64 // clock time at which sending ended, 0 before
@@ -123,6 +124,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	close(s.sendingDone)
 
 	s.cooldown(ctx)
+	s.heardUntil = time.Now().UnixNano()
 	close(s.listening)
 	receivers.Wait()
 	res.RecvEnd = time.Now()

@@ -29,6 +29,7 @@ type sender struct {
 	tx     link.TX
 	walk   *permute.Walk
 	enc    probe.Encoder
+	stamps probe.Stamper // enc, if its frames carry the time, else nil
 	tags   *validate.Batch
 	pace   *pacer
 	left   uint64 // targets that max-targets leaves this sender
@@ -58,11 +59,13 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		}
 	}
 	n := cfg.Batch
-	return &sender{
+	s := &sender{
 		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(cfg.Route), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.gate.perSender()), left: left, counts: &scan.sendCounts[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, n),
 	}
+	s.stamps, _ = s.enc.(probe.Stamper)
+	return s
 }
 
 // run sends until the walk ends, a limit is reached or the scan is stopped, and drains the queue.
@@ -117,6 +120,7 @@ func (s *sender) batch(n int) error {
 		if filled == 0 {
 			return nil
 		}
+		s.stamp(s.slots[:filled])
 		if err := s.tx.Submit(s.slots[:filled]); err != nil {
 			return err
 		}
@@ -141,6 +145,17 @@ func (s *sender) fill(slots []link.Slot) int {
 	s.counts.targets.Add(targets)
 	s.counts.probes.Add(uint64(n))
 	return n
+}
+
+// stamp writes the present moment into frames that carry one: it is the last thing before they leave.
+func (s *sender) stamp(slots []link.Slot) {
+	if s.stamps == nil {
+		return
+	}
+	now := time.Now().UnixNano()
+	for i := range slots {
+		s.stamps.Stamp(slots[i].Data[:slots[i].N], now)
+	}
 }
 
 // load puts the next probes into shots, all but their tags, and what those depend on into the batch of tags.

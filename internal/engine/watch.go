@@ -23,10 +23,15 @@ func (s *Scan) watch(ctx context.Context) {
 		defer t.Stop()
 		runtime = t.C
 	}
-	interrupted := ctx.Done()
+	interrupted, halted := ctx.Done(), s.stop.scan
 	lowSince := time.Time{}
 	for {
 		select {
+		case <-halted:
+			halted = nil
+			for _, tx := range s.cfg.Link.TX {
+				tx.Abort() // a driver that is stuck can hold a sender for seconds
+			}
 		case <-interrupted:
 			interrupted = nil
 			s.stop.interrupt(context.Cause(ctx))

@@ -1,0 +1,117 @@
+package zmap
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/validate"
+)
+
+// TestPacing measures probes where they arrive, by the kernel's clock. The bounds from above hold on every machine, for
+// whatever delays a sender, it must not make up for it by a burst; a machine that is busy with other things may send more
+// slowly.
+func TestPacing(t *testing.T) {
+	net := startNet(t)
+	for _, c := range []struct {
+		rate, seconds float64
+	}{{1000, 1.5}, {10_000, 10}, {100_000, 1.5}} {
+		t.Run(fmt.Sprint(c.rate), func(t *testing.T) {
+			config, _ := synScan("10.64.0.0/10")
+			config.Rate, config.Cooldown = c.rate, -1
+			config.MaxTargets.N = uint64(c.rate * c.seconds)
+			capture, err := net.Capture(t.Context(), lab.CaptureSpec{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, config)
+			got, err := capture.Stop(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Frames != r.Sent || r.Sent != config.MaxTargets.N || got.Lost > got.Frames/100 {
+				t.Errorf("%d sent, %d arrived, %d not recorded; want %d, all and hardly any",
+					r.Sent, got.Frames, got.Lost, config.MaxTargets.N)
+			}
+			mean := float64(got.Frames-1) / got.Last.Sub(got.First).Seconds()
+			t.Logf("%.0f a second asked: mean %.1f (%+.3f%%), 1 ms windows p99.9 %d, most %d, gaps %v to %v",
+				c.rate, mean, 100*(mean/c.rate-1), got.P999InWindow, got.MaxInWindow, got.MinGap, got.MaxGap)
+			if mean > 1.01*c.rate || mean < c.rate/4 {
+				t.Errorf("mean rate %.1f, want %.0f", mean, c.rate)
+			}
+			if most := max(2, int(2*c.rate/1000)); got.P999InWindow > most {
+				t.Errorf("99.9%% of the windows of 1 ms hold up to %d probes, want at most %d", got.P999InWindow, most)
+			}
+		})
+	}
+}
+
+// TestSourcesAndTries sends several probes to each target, from several addresses.
+func TestSourcesAndTries(t *testing.T) {
+	net := startWorld(t, lab.World{Ports: []uint16{80}, Sources: 3, Tally: true, Hosts: []lab.Hosts{
+		{Prefix: prefix("10.10.0.0/24"), Kind: lab.Kernel},
+	}})
+	c, rows := synScan("10.10.0.0/24")
+	c.Sources = []netip.Addr{net.Link().Scanner}
+	for range 3 {
+		c.Sources = append(c.Sources, c.Sources[len(c.Sources)-1].Next())
+	}
+	c.Tries, c.SourcePorts = 2, validate.Ports{First: 40000, Last: 40099}
+	var r *Report
+	probes := watched(t, net, lab.Probes, func() { r = run(t, c) })
+
+	sources := make(map[netip.Addr]int)
+	ports := make(map[netip.Addr]map[netip.AddrPort]bool) // by target
+	for _, p := range probes {
+		sources[p.src.Addr()]++
+		if p.src.Port() < 40000 || p.src.Port() > 40099 {
+			t.Fatalf("a probe was sent from port %d", p.src.Port())
+		}
+		if ports[p.dst.Addr()] == nil {
+			ports[p.dst.Addr()] = make(map[netip.AddrPort]bool)
+		}
+		ports[p.dst.Addr()][p.src] = true
+	}
+	for _, s := range c.Sources {
+		if sources[s] != 128 {
+			t.Errorf("%d probes were sent from %v, want 128", sources[s], s)
+		}
+	}
+	for a := range addrsOf(prefix("10.10.0.0/24")) {
+		if len(ports[a]) != 2 {
+			t.Fatalf("%v was asked from %v, want two different sources", a, ports[a])
+		}
+	}
+	eachOnce(t, "hosts found", rows.count(row.first), net.Truth().Addrs(lab.SYN(80), lab.SYNACK))
+	eachOnce(t, "repeats", rows.count(func(r row) bool { return r.flag("repeat") }), net.Truth().Addrs(lab.SYN(80), lab.SYNACK))
+	for _, row := range rows.rows {
+		if !slices.Contains(c.Sources, row.addr("daddr")) {
+			t.Errorf("%v answered to %v", row.addr("saddr"), row.addr("daddr"))
+		}
+	}
+	if r.Targets != 256 || r.Sent != 512 || r.Probes != 512 {
+		t.Errorf("%d targets, %d probes, %d frames sent; want 256, 512, 512", r.Targets, r.Probes, r.Sent)
+	}
+}
+
+// TestTriesFromOneAddressUseTwoPorts is the same with one source address: what differs is the port alone.
+func TestTriesFromOneAddressUseTwoPorts(t *testing.T) {
+	net := startNet(t, lab.Hosts{Prefix: prefix("10.10.0.0/26"), Kind: lab.Kernel})
+	c, rows := synScan("10.10.0.0/26")
+	c.Tries = 3
+	ports := make(map[netip.Addr]map[uint16]bool)
+	for _, p := range watched(t, net, lab.Probes, func() { run(t, c) }) {
+		if ports[p.dst.Addr()] == nil {
+			ports[p.dst.Addr()] = make(map[uint16]bool)
+		}
+		ports[p.dst.Addr()][p.src.Port()] = true
+	}
+	for a := range addrsOf(prefix("10.10.0.0/26")) {
+		if len(ports[a]) != 3 {
+			t.Errorf("%v was asked from %d ports, want 3", a, len(ports[a]))
+		}
+	}
+	eachOnce(t, "hosts found", rows.count(row.first), net.Truth().Addrs(lab.SYN(80), lab.SYNACK))
+}
