@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -94,15 +95,17 @@ func run(ctx context.Context, args []string, std Streams) error {
 	root := rootCommand(std)
 	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
 	if len(words) > 0 && slices.Contains(commandNames, words[0]) {
-		root.AddCommand(demoCommand(std))
-		offerValues(root)
+		root.AddCommand(demoCommand(std), manCommand(std))
+		if strings.HasPrefix(words[0], cobra.ShellCompRequestCmd) {
+			offerValues(root)
+		}
 	}
 	root.SetArgs(words)
 	return root.ExecuteContext(ctx)
 }
 
 // commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
-var commandNames = []string{"demo", "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+var commandNames = []string{"demo", "help", "completion", "man", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
 // rootCommand returns the scan, with the other commands below it.
 func rootCommand(std Streams) *cobra.Command {

@@ -10,8 +10,8 @@ import (
 	"github.com/zmap-go/zmap/sink"
 )
 
-// offerValues tells shell completion what the options can have for an argument. Options that name files are left to the
-// shell; nothing is offered for the rest, nor for networks.
+// offerValues makes root ready to answer a completion script: it learns what the options can have for an argument. Options
+// that name files are left to the shell; nothing is offered for the rest, nor for networks.
 func offerValues(root *cobra.Command) {
 	files := map[string]bool{
 		"output-file": true, "blocklist-file": true, "allowlist-file": true, "list-of-ips-file": true, "log-file": true,
@@ -23,13 +23,12 @@ func offerValues(root *cobra.Command) {
 		"validate-source-port": {"enable", "disable"},
 		"link":                 {link.Auto, "socket"},
 	}
-	for _, s := range sections(defaults()) {
-		s.flags.VisitAll(func(f *pflag.Flag) {
-			if !files[f.Name] {
-				_ = root.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[f.Name], cobra.ShellCompDirectiveNoFileComp))
-			}
-		})
-	}
+	root.Flags().VisitAll(func(f *pflag.Flag) {
+		_, f.Usage = pflag.UnquoteUsage(f)
+		if !files[f.Name] {
+			_ = root.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[f.Name], cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 	root.ValidArgsFunction = cobra.NoFileCompletions
 	allowAgain(root.Flags())
 }

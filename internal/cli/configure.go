@@ -39,17 +39,17 @@ func (j *job) setTargets() error {
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
 	c.IgnoreListErrors = o.ignoreListErrors
 	c.Seed, c.Shard, c.Shards = o.seed, uint32(o.shard), uint32(o.shards)
+	var errs []error
 	if j.given("shard") != j.given("shards") {
-		return errors.New("--shard and --shards go together: --shards 4 --shard 0 is the first of four")
+		errs = append(errs, errors.New("--shard and --shards go together: --shards 4 --shard 0 is the first of four"))
 	}
-	if o.maxTargets == "" {
-		return nil
+	if o.maxTargets != "" {
+		var err error
+		if c.MaxTargets, err = parseMaxTargets(o.maxTargets); err != nil {
+			errs = append(errs, argError("max-targets", o.maxTargets, err))
+		}
 	}
-	var err error
-	if c.MaxTargets, err = parseMaxTargets(o.maxTargets); err != nil {
-		return argError("max-targets", o.maxTargets, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // setPace says how fast to send and when to end.

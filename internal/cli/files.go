@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/zmap-go/zmap"
@@ -93,7 +92,7 @@ func (j *job) openOutput() error {
 	if _, err := schema.Select(fields); err != nil {
 		return fmt.Errorf("--output-fields: %w", err)
 	}
-	var w io.Writer = j.std.Out
+	w := j.std.Out
 	switch {
 	case j.o.output != "" && j.o.output != "-":
 		f, err := j.open("output-file", j.o.output)
@@ -148,7 +147,6 @@ func (j *job) openStatus() error {
 	var m *monitor.Monitor
 	j.config.Hooks.Start = func(p *zmap.Plan) {
 		plan = p
-		makeRoom(p.Senders)
 		j.beginFiles()
 		m = monitor.New(j.statusOutputs(updates)...)
 		j.announce(p)
@@ -180,17 +178,6 @@ func (j *job) statusOutputs(updates *file) []monitor.Output {
 		}
 	}
 	return outputs
-}
-
-// restThreads is how many threads work beside the senders: receiver, collector, watch, and one to spare.
-const restThreads = 4
-
-// makeRoom lets as many threads run Go at once as the scan has. With fewer, on a machine or a set of cores that is small, a
-// sender waits for up to 10 ms whenever a thread that blocks in the kernel has its place; that halved the rate on one core.
-func makeRoom(senders int) {
-	if n := senders + restThreads; os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < n {
-		runtime.GOMAXPROCS(n)
-	}
 }
 
 // announce logs what was chosen.

@@ -161,8 +161,8 @@ func (v *percentValue) Set(s string) error {
 	if err := v.take(); err != nil {
 		return err
 	}
-	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || !(f >= 0 && f <= 100) {
+	f, err := decimal(strings.TrimSpace(s))
+	if err != nil || f < 0 || f > 100 {
 		return errors.New("is not a number from 0 to 100")
 	}
 	*v.p = f

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/zmap-go/zmap/lab"
@@ -32,31 +33,31 @@ type suiteFunc func() int
 
 func (f suiteFunc) Run() int { return f() }
 
-// TestScripts runs every script below testdata/scripts, two or more at a time, on one test Internet.
+// TestScripts runs every script below testdata/scripts, some at a time, on one test Internet.
 func TestScripts(t *testing.T) {
-	net := newNet(t)
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "scripts"),
-		Setup:               setup(net),
-		Cmds:                scriptCommands(net),
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-	})
+	p := scripts(newNet(t))
+	p.Dir = filepath.Join("testdata", "scripts")
+	testscript.Run(t, p)
 }
 
 // TestLoneScripts runs those that nothing may run beside: they switch the link off, or make an Internet of their own.
 func TestLoneScripts(t *testing.T) {
-	net := newNet(t)
+	p := scripts(newNet(t))
 	files, err := filepath.Glob(filepath.Join("testdata", "lone", "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, f := range files {
-		t.Run("", func(t *testing.T) {
-			testscript.Run(t, testscript.Params{
-				Files: []string{f}, Setup: setup(net), Cmds: scriptCommands(net), RequireExplicitExec: true, RequireUniqueNames: true,
-			})
-		})
+		p.Files = []string{f}
+		t.Run("one", func(t *testing.T) { testscript.Run(t, p) })
+	}
+}
+
+// scripts are the parameters that all scripts have in common.
+func scripts(net *lab.Net) testscript.Params {
+	return testscript.Params{
+		Setup: setup(net), Cmds: scriptCommands(net), RequireExplicitExec: true, RequireUniqueNames: true,
+		Deadline: time.Now().Add(3 * time.Minute), // a program that does not end is ended, and the script fails
 	}
 }
 

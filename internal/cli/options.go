@@ -122,7 +122,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 func probeOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.module, "probe-module", "M", "`name` of the probe module (default tcp_synscan)")
-	s.textOrEmpty(&o.moduleArgs, "probe-args", "", "`arguments` of the probe module; see below")
+	s.textOrEmpty(&o.moduleArgs, "probe-args", "`arguments` of the probe module; see below")
 	s.integer(&o.ttl, "probe-ttl", "", "`hops` that probes may take (default 64)", 1, 255)
 	s.flag(&o.listModules, "list-probe-modules", "", "list the probe modules")
 	return s.FlagSet
@@ -132,8 +132,8 @@ func outputOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas; * for all (default saddr, or saddr,sport for several ports)")
 	s.text(&o.format, "output-module", "O", "`format` of the results: csv or json (default csv)")
-	s.textOrEmpty(&o.formatArgs, "output-args", "", "`arguments` of the output module; kept in the metadata")
-	s.textOrEmpty(&o.filter, "output-filter", "", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
+	s.textOrEmpty(&o.formatArgs, "output-args", "`arguments` of the output module; kept in the metadata")
+	s.textOrEmpty(&o.filter, "output-filter", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
 	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
 	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module")
 	s.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
@@ -156,7 +156,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.metadataFile, "metadata-file", "m", "write what the scan was and did to `file` as JSON; - for standard output")
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
 	s.flag(&o.quiet, "quiet", "q", "print no status line")
-	s.textOrEmpty(&o.notes, "notes", "", "`text` for the metadata")
+	s.textOrEmpty(&o.notes, "notes", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
 	return s.FlagSet
 }
@@ -184,8 +184,9 @@ func (s optionSet) text(p *string, long, short, help string) {
 	s.VarP(&textValue{p: p}, long, short, help)
 }
 
-func (s optionSet) textOrEmpty(p *string, long, short, help string) {
-	s.VarP(&textValue{p: p, empty: true}, long, short, help)
+// textOrEmpty is text for options without a letter, whose argument may be empty.
+func (s optionSet) textOrEmpty(p *string, long, help string) {
+	s.Var(&textValue{p: p, empty: true}, long, help)
 }
 
 func (s optionSet) integer(p *int64, long, short, help string, least, most int64) {

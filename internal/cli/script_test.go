@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,10 +180,23 @@ func cmdLink(n *lab.Net) func(*testscript.TestScript, bool, []string) {
 			ts.Check(n.LinkDown())
 		case !neg && slices.Equal(args, []string{"up"}):
 			ts.Check(n.LinkUp())
+			waitForCarrier(ts, n.Link().Interface)
 		default:
 			ts.Fatalf("usage: link up|down")
 		}
 	}
+}
+
+// waitForCarrier waits until an interface that was switched on is connected, which takes the kernel a moment.
+func waitForCarrier(ts *testscript.TestScript, name string) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		i, err := net.InterfaceByName(name)
+		ts.Check(err)
+		if i.Flags&net.FlagRunning != 0 {
+			return
+		}
+	}
+	ts.Fatalf("interface %s is not connected after %s", name, patience)
 }
 
 // linesOf returns a file's lines. The last one must be whole.
@@ -204,7 +218,7 @@ func number(ts *testscript.TestScript, text string) int {
 }
 
 // cmdJSON checks that a file is one JSON object, on one line, and that keys in it have the values given, as JSON. A value of
-// ? only asks for the key to be there, ! for it not to be: json meta.json seed 7 notes ?.
+// ? only asks for the key to be there, ! for it not to be, and <=5 for a number of at most 5: json meta.json seed 7 notes ?.
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args)%2 != 1 {
 		ts.Fatalf("usage: json FILE [KEY VALUE] ...")
@@ -221,6 +235,12 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 			continue
 		case pair[1] == "?" || pair[1] == "!":
 			ts.Fatalf("%s: key %q is there: %v, value %v", args[0], pair[0], there, got)
+		}
+		if most, ok := strings.CutPrefix(pair[1], "<="); ok {
+			if n, isNumber := got.(float64); !isNumber || n > float64(number(ts, most)) {
+				ts.Fatalf("%s: key %q is %v, want at most %s", args[0], pair[0], got, most)
+			}
+			continue
 		}
 		var want any
 		if err := json.Unmarshal([]byte(pair[1]), &want); err != nil {

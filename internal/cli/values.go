@@ -12,6 +12,15 @@ import (
 	"github.com/zmap-go/zmap"
 )
 
+// decimal reads a decimal number with an optional fraction and exponent. Go's other forms (0x1p-2, 1_000, inf, nan) are no
+// numbers here.
+func decimal(text string) (float64, error) {
+	if strings.Trim(text, "0123456789.eE+-") != "" {
+		return 0, errNumber
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
 // parseBandwidth reads bits per second with a decimal suffix: 10M, 1.5G, 100KK is not one. Letters behind the suffix, as in
 // 10Mbps, are allowed if they spell the unit.
 func parseBandwidth(text string) (uint64, error) {
@@ -36,8 +45,8 @@ func parseBandwidth(text string) (uint64, error) {
 	if factor > 1 {
 		t = t[:len(t)-1]
 	}
-	v, err := strconv.ParseFloat(t, 64)
-	if err != nil || v < 0 || v*factor > math.MaxInt64 || v != v {
+	v, err := decimal(t)
+	if err != nil || v < 0 || v*factor > math.MaxInt64 {
 		return 0, errors.New("is no bandwidth; write bits per second with suffix K, M or G, such as 10M")
 	}
 	return uint64(v * factor), nil
@@ -46,9 +55,9 @@ func parseBandwidth(text string) (uint64, error) {
 // parseMaxTargets reads a number of targets or a percentage.
 func parseMaxTargets(text string) (zmap.TargetLimit, error) {
 	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	v, err := strconv.ParseFloat(number, 64)
+	v, err := decimal(number)
 	switch {
-	case err != nil || v != v:
+	case err != nil:
 		return zmap.TargetLimit{}, errors.New("is no number of targets; write 1000, 1e6 or 0.1%")
 	case v <= 0 || !isPercent && v < 1:
 		return zmap.TargetLimit{}, errors.New("asks for less than one target; leave the option out to scan all")

@@ -71,6 +71,7 @@ func setup(n *lab.Net) func(*testscript.Env) error {
 		env.Setenv("SOURCE", n.Link().Scanner.String())
 		env.Setenv("GATEMAC", n.Link().GatewayMAC.String())
 		env.Setenv("TZ", "UTC")
+		env.Setenv("GORACE", "atexit_sleep_ms=0") // a program under the race detector waits a second before it exits
 		env.Values[watchedKey{}] = &watched{}
 		dir := filepath.Join(env.WorkDir, "truth")
 		if err := os.Mkdir(dir, 0o755); err != nil {

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/probe"
+)
+
+// The manual pages say what the help says, from the same tables. They have no date and no version in them, so the same
+// program always gives the same page; packaging/man has copies that a test keeps fresh.
+
+// A manPage is a page of section 1 of the manual.
+type manPage struct {
+	name string
+	text func() string // the page in the macros of man(7)
+}
+
+// manPages are the pages that there are, that of the scan first.
+func manPages() []manPage {
+	return []manPage{{"zmap", zmapPage}}
+}
+
+// manCommand returns the command that prints a page. It is for those who package the program: no help mentions it.
+func manCommand(std Streams) *cobra.Command {
+	return &cobra.Command{
+		Use:    "man [PAGE]",
+		Short:  "print a page of the manual",
+		Long:   "Prints a page of the manual in the macros of man(7): zmap man | man -l -",
+		Hidden: true,
+		Args:   cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			name := append(args, manPages()[0].name)[0]
+			var names []string
+			for _, p := range manPages() {
+				if p.name == name {
+					_, err := io.WriteString(std.Out, p.text())
+					return err
+				}
+				names = append(names, p.name)
+			}
+			return fmt.Errorf("man: no page %q; there are: %s", name, strings.Join(names, ", "))
+		},
+	}
+}
+
+// zmapPage returns the page of the scan: the help, and what a page has beyond it.
+func zmapPage() string {
+	var r roff
+	paragraphs := strings.Split(strings.TrimSpace(usage), "\n\n")
+	forms, examples := usageTable("Usage:"), usageTable("Examples:")
+	r.macro("TH", "ZMAP", "1", "", "zmap", "User Commands")
+	r.macro("SH", "NAME")
+	fmt.Fprintf(&r.b, "zmap \\- scan networks\n")
+	r.macro("SH", "SYNOPSIS")
+	for i, f := range forms {
+		if i > 0 {
+			r.macro("br")
+		}
+		r.b.WriteString(bold(f.left) + "\n")
+	}
+	r.macro("SH", "DESCRIPTION")
+	r.prose(paragraphs[0])
+	for _, f := range forms {
+		r.item(bold(f.left), f.right)
+	}
+	r.paragraph(paragraphs[len(paragraphs)-1])
+	r.paragraph("Results go to the output file or to standard output, and nothing else does; log, status line and errors go " +
+		"to standard error.")
+	r.macro("SH", "OPTIONS")
+	r.prose("Long options may be shortened as long as they stay unambiguous. No option may be given twice.")
+	for _, s := range sections(defaults()) {
+		r.macro("SS", s.title)
+		s.flags.VisitAll(func(f *pflag.Flag) { r.item(optionTerm(f), f.Usage) })
+	}
+	r.macro("SH", "PROBE MODULES")
+	for _, m := range probe.Modules() {
+		r.item(bold(m.Name), m.Help)
+	}
+	r.macro("SH", "SIGNALS")
+	r.prose("SIGINT and SIGTERM stop the sending; answers on their way are waited for, and all files are written. " +
+		"The second one ends the program at once.")
+	r.macro("SH", "EXIT STATUS")
+	r.item(bold("0"), "The scan came to its end, or to a limit that an option sets.")
+	r.item(bold("1"), "It could not begin, or something ended it; standard error says what.")
+	r.item(bold("130")+", "+bold("143"), "SIGINT or SIGTERM ended it early.")
+	r.macro("SH", "EXAMPLES")
+	for _, e := range examples {
+		r.item(bold(e.left), e.right)
+	}
+	r.macro("SH", "NOTES")
+	r.prose("Scans need CAP_NET_RAW, which root has; a dry run needs no privilege.")
+	r.macro("SH", "SEE ALSO")
+	r.b.WriteString(bold("capabilities") + "(7), " + bold("packet") + "(7)\n")
+	return r.String()
+}
+
+// optionTerm returns how an option is written.
+func optionTerm(f *pflag.Flag) string {
+	term := bold("--" + f.Name)
+	if f.Shorthand != "" {
+		term = bold("-"+f.Shorthand) + ", " + term
+	}
+	if f.NoOptDefVal == "" {
+		argument, _ := pflag.UnquoteUsage(f)
+		term += "=" + italic(argument)
+	}
+	return term
+}
+
+// A usageRow is a line of a table in the usage: a command, and what it does.
+type usageRow struct{ left, right string }
+
+// usageTable returns the rows below a heading of the usage, up to the next empty line.
+func usageTable(heading string) []usageRow {
+	var rows []usageRow
+	_, text, _ := strings.Cut(usage, heading+"\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	gap := regexp.MustCompile(` {2,}`)
+	for line := range strings.Lines(text) {
+		parts := gap.Split(strings.TrimSpace(line), 2)
+		rows = append(rows, usageRow{parts[0], strings.Join(parts[1:], "")})
+	}
+	return rows
+}
