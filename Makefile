@@ -3,8 +3,9 @@ GO      ?= go
 BIN     := bin
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test race lint fmt fuzz cross demo check install clean bench bench-send bench-loss bench-generate
+.PHONY: build test race lint fmt fuzz cross demo check generate dist install clean bench bench-send bench-loss bench-generate
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -54,6 +55,15 @@ bench-generate: ## walk, target, tag and patch through the real interfaces, 100,
 	$(GO) test -run '^$$' -bench 'Load' -benchtime 3x ./target
 
 check: lint test race cross fuzz demo ## what .ci/run runs
+
+generate: ## manual pages and completion scripts, from the table of options; tests fail when they are stale
+	$(GO) test ./internal/cli -run TestGenerated -generate
+
+dist: $(BIN)/nfpm ## static tarballs and Debian packages for amd64 and arm64, with SHA256SUMS, into bin/dist/
+	packaging/dist $(BIN)/dist $(BIN)/nfpm
+
+$(BIN)/nfpm:
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(NFPM)
 
 install:
 	CGO_ENABLED=0 $(GO) install -trimpath ./cmd/zmap
