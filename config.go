@@ -14,6 +14,7 @@ import (
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
 
@@ -111,12 +112,8 @@ type DryRun struct {
 	Fast bool      // six bytes per probe, address and port, instead of text
 }
 
-// A TargetLimit is a number of targets or a share of all targets that there could be (2^32 addresses times the ports).
-// The zero value is no limit.
-type TargetLimit struct {
-	N       uint64
-	Percent float64
-}
+// A TargetLimit is a number of targets or a share of all targets that there could be. The zero value is no limit.
+type TargetLimit = target.Limit
 
 // A ConfigError says which setting is wrong and why. Field is the name of a [Config] field.
 type ConfigError struct {

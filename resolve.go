@@ -152,23 +152,6 @@ func (s *setup) resolveRate() error {
 	return nil
 }
 
-// maxTargets returns how many targets this shard may ask, 0 for no limit, and how many all shards together may.
-func (s *setup) maxTargets() (shard, all uint64) {
-	all = s.MaxTargets.N
-	if p := s.MaxTargets.Percent; p > 0 {
-		whole := math.Exp2(32) * float64(s.ports.Len())
-		all = max(1, uint64(min(p*whole/100, whole)))
-	}
-	if all == 0 {
-		return 0, 0
-	}
-	shard = all / uint64(s.Shards)
-	if uint64(s.Shard) < all%uint64(s.Shards) {
-		shard++
-	}
-	return shard, all
-}
-
 // Senders: one can send about this many frames per second through a socket, so slower scans need no second one.
 const (
 	oneSender = 200_000

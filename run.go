@@ -120,18 +120,16 @@ func (s *setup) closeSink(report *Report, err error) error {
 // space reads the lists and returns what they leave to ask.
 func (s *setup) space(ctx context.Context, plan *Plan) (*target.Space, error) {
 	b := target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
-	var errs []error
-	if s.Allowlist != "" {
-		errs = append(errs, b.ReadFile(target.Allow, s.Allowlist))
-	}
-	for _, n := range s.Networks {
-		errs = append(errs, b.Add(target.Allow, n))
-	}
-	if s.Blocklist != "" {
-		errs = append(errs, b.ReadFile(target.Block, s.Blocklist))
-	}
-	if err := errors.Join(errs...); err != nil {
+	err := b.AddLists(target.Lists{Networks: s.Networks, Allowlist: s.Allowlist, Blocklist: s.Blocklist})
+	if err != nil {
 		return nil, err
+	}
+	ignored, n := b.Ignored()
+	for _, e := range ignored {
+		s.Log.Error(e.Error())
+	}
+	if n > len(ignored) {
+		s.Log.Error(fmt.Sprintf("%d more entries in the lists could not be used", n-len(ignored)))
 	}
 	space, err := b.Build(ctx)
 	if err != nil || s.AddressList == "" {
@@ -164,7 +162,7 @@ func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
 	if s.MaxSendFailures != nil {
 		lim.MaxSendFailures = int64(min(*s.MaxSendFailures, 1<<62))
 	}
-	lim.MaxTargets, plan.MaxTargets = s.maxTargets()
+	lim.MaxTargets, plan.MaxTargets = s.MaxTargets.Share(s.ports.Len(), s.Shard, s.Shards)
 	if plan.MaxTargets > 0 {
 		if uint64(s.Shards) > plan.MaxTargets {
 			return lim, fmt.Errorf("share %d targets among %d shards: there are fewer targets than shards", plan.MaxTargets, s.Shards)

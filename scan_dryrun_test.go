@@ -57,11 +57,15 @@ func TestDryRunOrder(t *testing.T) {
 		first  string
 	}{
 		{
-			"a network", Config{Networks: []string{"10.0.0.0/24"}, Seed: seed(1234)}, 256,
+			"a network",
+			Config{Networks: []string{"10.0.0.0/24"}, Seed: seed(1234)},
+			256,
 			"10.0.0.122 10.0.0.111 10.0.0.78 10.0.0.236 10.0.0.196 10.0.0.76",
 		},
 		{
-			"everything", Config{Seed: seed(2), MaxTargets: TargetLimit{N: 5}}, 5,
+			"everything",
+			Config{Seed: seed(2), MaxTargets: TargetLimit{N: 5}},
+			5,
 			"255.1.24.37 129.174.209.34 44.158.9.27 121.168.112.235 177.65.239.237",
 		},
 	} {

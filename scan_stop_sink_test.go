@@ -50,9 +50,10 @@ type badSink struct {
 }
 
 func (s *badSink) Open(schema *record.Schema) error { return errors.Join(s.open, s.table.Open(schema)) }
-func (s *badSink) Write(r *record.Record) error     { return errors.Join(s.write, s.table.Write(r)) }
-func (s *badSink) Flush() error                     { return s.flush }
-func (s *badSink) Close() error                     { return errors.Join(s.close, s.table.Close()) }
+
+func (s *badSink) Write(r *record.Record) error { return errors.Join(s.write, s.table.Write(r)) }
+func (s *badSink) Flush() error                 { return s.flush }
+func (s *badSink) Close() error                 { return errors.Join(s.close, s.table.Close()) }
 
 // TestSinkErrors has a sink fail in each of its methods: Run says so, whichever it was, and says it once.
 func TestSinkErrors(t *testing.T) {

@@ -106,10 +106,10 @@ func TestListedGroups(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 31))
 	for _, g := range groupGrids {
 		c := mustCycle(t, r.Uint64(), g)
-		of := uint32(min(max(1, c.Order()/20000), 1<<32-1))
+		of := uint32(min(max(1, c.Order()/5000), 1<<32-1))
 		for _, n := range []uint32{0, of / 2, of - 1} {
 			s := Shard{n, of}
-			list := randomIndexes(r, g, 5000)
+			list := randomIndexes(r, g, 1000)
 			for _, w := range mustWalks(t, c, s, 3) {
 				here := drain(w, 100)
 				r.Shuffle(len(here), func(i, j int) { here[i], here[j] = here[j], here[i] })
@@ -165,7 +165,7 @@ func firstDifference(a, b []uint64) int {
 // TestListedShardsTile walks all shards, each with a number of threads of its
 // own: together they must give each listed index once.
 func TestListedShardsTile(t *testing.T) {
-	g := Grid{3702258432, 80}
+	g := Grid{3702258432, 3}
 	c := mustCycle(t, 33, g)
 	list := randomIndexes(rand.New(rand.NewPCG(33, 33)), g, 3000)
 	slices.Sort(list)

@@ -12,7 +12,7 @@ func TestLogs(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 11))
 	for _, g := range groupGrids {
 		c := mustCycle(t, r.Uint64(), g)
-		for _, questions := range []uint64{0, 1, 200, 5000, 1e5} {
+		for _, questions := range []uint64{0, 1, 200, 20000} {
 			l := newLogs(c, questions)
 			for _, x := range sampleElements(r, c, 100) {
 				checkLog(t, c, x, l.of(x))
@@ -39,7 +39,7 @@ func TestLogsSolver(t *testing.T) {
 func TestLogsTable(t *testing.T) {
 	for _, g := range groupGrids {
 		c := mustCycle(t, 5, g)
-		for _, questions := range []uint64{1, 20000} {
+		for _, questions := range []uint64{1, 5000} {
 			l := newLogs(c, questions)
 			if len(l.primes) != basePrimes-1 {
 				t.Errorf("mod %d: got %d odd primes from the solver, want %d", c.prime, len(l.primes), basePrimes-1)

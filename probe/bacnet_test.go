@@ -16,7 +16,7 @@ const (
 		19 4b           # object identifier
 		3e c4 0204d2 3f` // 1234, one byte short of its length
 	bacnetError = `81 0a 000d 01 00 50 01 0c # error about read property
-		91 01 91 1f`                // class object, code unknown object
+		91 01 91 1f` // class object, code unknown object
 	bacnetNAK = `81 00 0006 0060` // result: distribution of broadcasts refused
 )
 

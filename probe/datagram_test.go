@@ -321,4 +321,3 @@ func slowDatagram(tries int, frame []byte) (addr netip.Addr, port uint16, ok boo
 	}
 	return addr, 0, false
 }
-

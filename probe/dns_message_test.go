@@ -53,7 +53,7 @@ func TestDNSData(t *testing.T) {
 		"MX 65535":                       {15, "\xff\xff\x01a\x00", "65535 a"},
 		"MX of the root, as in RFC 7505": {15, "\x00\x00\x00", ""},
 		"TXT":                            {16, "\x05hello", "hello"},
-		"TXT of several strings":         {16, "\x05v=spf\x02 a\x00\x04 -all", "v=spf a -all"},
+		"TXT of several strings":         {16, "\x05v=spf\x02 a\x00\x05 -all", "v=spf a -all"},
 		"TXT, empty string":              {16, "\x00", "."},
 		"TXT without a string":           {16, "", ""},
 		"TXT beyond its end":             {16, "\x05hell", ""},

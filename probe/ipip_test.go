@@ -121,8 +121,12 @@ func TestEveryBitOfIPIPCounts(t *testing.T) {
 		flipAll(t, "forwarded datagram", v, forwarded(t, &s, nil),
 			[]region{{"identification", atIP + 4, 2}, {"TTL", atIP + 8, 1}, {"UDP checksum", atL4 + 6, 2}, {"payload", atL4 + 8, 7}}, true)
 		flipAll(t, "ICMP about a packet in a packet", v, quoting(t, v, &s, 28).frame(t), []region{
-			{"destination", atIP + 16, 4}, {"quoted protocol", quoted + 9, 1}, {"quoted addresses", quoted + 12, 8},
-			{"inner protocol", inside + 9, 1}, {"inner addresses", inside + 12, 8}, {"inner ports", inside + 20, 4},
+			{"destination", atIP + 16, 4},
+			{"quoted protocol", quoted + 9, 1},
+			{"quoted addresses", quoted + 12, 8},
+			{"inner protocol", inside + 9, 1},
+			{"inner addresses", inside + 12, 8},
+			{"inner ports", inside + 20, 4},
 		}, false)
 	}
 }

@@ -5,9 +5,9 @@ package probe
 //
 // The engine builds frames in batches, so the moment at which Patch completes one says little of when it leaves. It calls
 // Stamp for all frames of a batch right before it submits them, with one reading of the wall clock. What remains is the time
-// that the link takes for the frames of the batch in front, which is that of one system call at most: a scan below 5,000
-// probes a second has batches of one, and a faster one fills them to the end only where nothing limits its rate (64 frames:
-// about 100 µs). Where a link repeats frames that a full queue refused, the wait counts as travel time.
+// that the link takes for the frames in front in the same batch: a part of one system call. A sender below 5,000 probes a
+// second has batches of one. In the lab, round trips to a kernel next door take 11 µs at the median at 1,000 probes a second,
+// 13 µs at 10,000 and 250 µs at full speed. Where a full queue makes the link repeat frames, the wait counts as travel time.
 type Stamper interface {
 	Encoder
 	// Stamp writes the moment now, in nanoseconds since the Unix epoch, into a frame that Patch has completed or Stamp has

@@ -208,8 +208,8 @@ func derefInt(p *int64) int64 {
 	return *p
 }
 
-// completePrefix lets fs take any unambiguous beginning of a long option for the option, as getopt_long does. An exact
-// name always wins; an ambiguous beginning stays unknown.
+// completePrefix lets fs take any unambiguous beginning of a long option for the option, as getopt_long does. What begins
+// several is left as it is: the name of one of them, or unknown.
 func completePrefix(fs *pflag.FlagSet) {
 	fs.SetNormalizeFunc(func(f *pflag.FlagSet, name string) pflag.NormalizedName {
 		if match := beginningWith(f, name); len(match) == 1 {
@@ -219,18 +219,13 @@ func completePrefix(fs *pflag.FlagSet) {
 	})
 }
 
-// beginningWith returns the long options of fs that begin with name, or name alone if it is one.
+// beginningWith returns the long options of fs that begin with name.
 func beginningWith(fs *pflag.FlagSet, name string) []string {
 	var match []string
-	exact := false
 	fs.VisitAll(func(f *pflag.Flag) {
-		exact = exact || f.Name == name
 		if strings.HasPrefix(f.Name, name) {
 			match = append(match, f.Name)
 		}
 	})
-	if exact {
-		return []string{name}
-	}
 	return match
 }

@@ -24,6 +24,7 @@ var networks = map[string]string{
 	"TWICE":  "10.1.3.0/29",    // answer twice
 	"ERROR":  "10.1.4.0/29",    // ICMP host unreachable, from the gateway
 	"FORGE":  "10.1.5.0/29",    // answers with a wrong acknowledgement number
+	"SHIFT":  "10.1.6.0/29",    // answers from the next port
 	"SILENT": "10.1.8.0/22",    // nothing
 	"HOST":   "10.1.0.1/32",    // one of LIVE
 	"ONE":    "10.1.0.1",       // the same
@@ -44,6 +45,7 @@ func newNet(t *testing.T) *lab.Net {
 			{Prefix: p("TWICE"), Kind: lab.Twice},
 			{Prefix: p("ERROR"), Kind: lab.ICMPError, Type: 3, Code: 1},
 			{Prefix: p("FORGE"), Kind: lab.ForgeOnly, Forgery: lab.WrongAck},
+			{Prefix: p("SHIFT"), Kind: lab.ForgeOnly, Forgery: lab.WrongPort},
 		},
 		Sources: 3,
 	})

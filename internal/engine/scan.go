@@ -115,9 +115,9 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	go func() { defer close(watched); s.watch(ctx) }()
 	s.startSenders().Wait()
 	if s.limited.Load() {
-		s.stop.stopSending(MaxTargets, nil)
+		s.stop.stopSending(MaxTargets)
 	} else {
-		s.stop.stopSending(WalkDone, nil)
+		s.stop.stopSending(WalkDone)
 	}
 	res.SendEnd = time.Now()
 	s.ended.Store(s.clock.Now())

@@ -91,10 +91,10 @@ func newStopper() *stopper {
 }
 
 // stopSending ends the senders; the cooldown follows.
-func (s *stopper) stopSending(why Stop, err error) {
+func (s *stopper) stopSending(why Stop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(why, err)
+	s.note(why, nil)
 	closeOnce(s.sending)
 }
 

@@ -146,7 +146,7 @@ func TestStopInterrupted(t *testing.T) {
 // TestFirstReasonWins is the table of which reason a scan names when several come up.
 func TestFirstReasonWins(t *testing.T) {
 	type call func(s *stopper)
-	sending := func(why Stop) call { return func(s *stopper) { s.stopSending(why, nil) } }
+	sending := func(why Stop) call { return func(s *stopper) { s.stopSending(why) } }
 	scan := func(why Stop) call { return func(s *stopper) { s.stopScan(why, nil) } }
 	interrupt := func(s *stopper) { s.interrupt(context.Canceled) }
 	for _, c := range []struct {

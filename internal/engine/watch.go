@@ -36,7 +36,7 @@ func (s *Scan) watch(ctx context.Context) {
 			interrupted = nil
 			s.stop.interrupt(context.Cause(ctx))
 		case <-runtime:
-			s.stop.stopSending(MaxRuntime, nil)
+			s.stop.stopSending(MaxRuntime)
 		case <-second.C:
 			p := s.Progress()
 			s.guard(&p, &lowSince)
