@@ -140,7 +140,7 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mine, all := s.maxTargets()
+			mine, all := s.MaxTargets.Share(s.ports.Len(), s.Shard, s.Shards)
 			sum += mine
 			if all != c.want || mine < all/3 || mine > all/3+1 {
 				t.Errorf("%+v of ports %s: shard %d may ask %d of %d, want a third of %d", c.limit, c.ports, shard, mine, all, c.want)
