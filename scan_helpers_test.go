@@ -147,7 +147,7 @@ func startWorld(t *testing.T, w lab.World) *lab.Net {
 // synScan is a quick scan of port 80 of the networks, and the sink that its rows go to.
 func synScan(networks ...string) (Config, *table) {
 	s := &table{}
-	return Config{Networks: networks, Ports: "80", Rate: 20_000, Cooldown: 500 * time.Millisecond, Sink: s}, s
+	return Config{Networks: networks, Ports: "80", Rate: 20_000, Cooldown: 400 * time.Millisecond, Sink: s}, s
 }
 
 // run scans, and fails the test unless the scan ends without an error and its figures agree with each other.

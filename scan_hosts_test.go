@@ -52,7 +52,7 @@ func kinds() []lab.Hosts {
 	return []lab.Hosts{
 		{Prefix: prefix("10.2.0.0/24"), Kind: lab.Kernel},
 		{Prefix: prefix("10.2.1.0/24"), Kind: lab.Refuse},
-		{Prefix: prefix("10.2.2.0/24"), Kind: lab.Late, Delay: 700 * time.Millisecond},
+		{Prefix: prefix("10.2.2.0/24"), Kind: lab.Late, Delay: 500 * time.Millisecond},
 		{Prefix: prefix("10.2.3.0/25"), Kind: lab.Twice},
 		{Prefix: prefix("10.2.3.128/25"), Kind: lab.Twice, Delay: 100 * time.Millisecond},
 		{Prefix: prefix("10.2.4.0/24"), Kind: lab.ICMPError, Type: 3, Code: 1},
@@ -75,7 +75,7 @@ func TestEveryKindOfHost(t *testing.T) {
 
 	t.Run("all rows", func(t *testing.T) {
 		c, rows := synScan(kindsNetwork)
-		c.Cooldown = 1200 * time.Millisecond
+		c.Cooldown = time.Second
 		r := run(t, c)
 		eachOnce(t, "first successes", rows.count(row.first), listening())
 		eachOnce(t, "repeats", rows.count(func(r row) bool { return r.flag("repeat") }), ofKind(truth, listening(), lab.Twice))
@@ -94,7 +94,7 @@ func TestEveryKindOfHost(t *testing.T) {
 	})
 	t.Run("default mode", func(t *testing.T) {
 		c, rows := synScan(kindsNetwork)
-		c.Cooldown, c.DefaultMode = 1200*time.Millisecond, true
+		c.Cooldown, c.DefaultMode = time.Second, true
 		r := run(t, c)
 		eachOnce(t, "rows", rows.count(func(row) bool { return true }), listening())
 		if r.SuccessTotal != 4*256 || r.SuccessUnique != 3*256 || r.FailureTotal != 256+512 {
@@ -107,7 +107,7 @@ func TestEveryKindOfHost(t *testing.T) {
 
 func pingEveryKind(t *testing.T, net *lab.Net) {
 	c, rows := synScan(kindsNetwork)
-	c.Ports, c.Cooldown = "", 1200*time.Millisecond
+	c.Ports, c.Cooldown = "", time.Second
 	var err error
 	if c.Probe, err = probe.New("icmp_echoscan", probe.Args{}); err != nil {
 		t.Fatal(err)

@@ -31,9 +31,10 @@ const (
 // its factors, a prime is an element whose logarithm follows from the numbers
 // below it. Only the smallest primes need a solver.
 //
-// With a limit above the root of p every first fraction serves, and a logarithm
-// costs as much in any group. That is 2^16 in the group of 2^32, and 2^20 in
-// that of 2^40, where a solver would take 36,650,387,593 apart.
+// With a limit above the root of p every first fraction serves: 2^16 in the
+// group of 2^32, 2^24 in that of 2^48. The factors of the order do not matter
+// then, not even the 36,650,387,593 in that of 2^40. A logarithm takes about
+// 70 ns, a tenth of what a solver takes in the groups that suit it best.
 type logs struct {
 	cycle  *Cycle
 	root   uint64     // the root of the prime, rounded down
@@ -50,7 +51,7 @@ type divisor struct{ inverse, most, log uint64 }
 
 // newLogs returns the logarithms of c for the given number of questions. The
 // more questions, the larger the table, until every first fraction serves:
-// making it costs no more than the questions do.
+// beyond the smallest primes, making it costs no more than the questions do.
 func newLogs(c *Cycle, questions uint64) *logs {
 	l := &logs{cycle: c, root: uint64(math.Sqrt(float64(c.prime))), known: 3}
 	limit := max(baseLimit, min(l.root+1, tableShare*questions))

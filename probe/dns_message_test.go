@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -352,6 +353,7 @@ func FuzzDecodeDNS(f *testing.F) {
 		if len(msg) < dnsHeaderLen || len(msg) > datagramSnap {
 			return
 		}
+		msg = bytes.Clone(msg) // it is overwritten below
 		r := readDNS(msg)
 		total, text := 0, 0
 		for i := range 4 {

@@ -29,11 +29,16 @@ type Module struct {
 // Modules returns the modules of this package, sorted by name.
 func Modules() []Module {
 	m := []Module{
+		bacnetModule(),
+		dnsModule(),
 		icmpEchoModule(),
 		icmpTimeModule(),
 		ipipModule(),
+		ntpModule(),
 		tcpSYNACKModule(),
 		tcpSYNModule(),
+		udpModule(),
+		upnpModule(),
 	}
 	sort.Slice(m, func(i, j int) bool { return m[i].Name < m[j].Name })
 	return m

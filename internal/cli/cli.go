@@ -92,10 +92,18 @@ func onSignal() (context.Context, func()) {
 // run parses the command line and runs what it asks for.
 func run(ctx context.Context, args []string, std Streams) error {
 	words := args[1:]
+	if name := filepath.Base(args[0]); slices.Contains(toolNames, name) {
+		tool := toolCommand(name, std)
+		tool.SetArgs(words)
+		return tool.ExecuteContext(ctx)
+	}
 	root := rootCommand(std)
 	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
 	if len(words) > 0 && slices.Contains(commandNames, words[0]) {
 		root.AddCommand(demoCommand(std), manCommand(std))
+		for _, name := range toolNames {
+			root.AddCommand(toolCommand(name, std))
+		}
 		if strings.HasPrefix(words[0], cobra.ShellCompRequestCmd) {
 			offerValues(root)
 		}
@@ -105,7 +113,7 @@ func run(ctx context.Context, args []string, std Streams) error {
 }
 
 // commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
-var commandNames = []string{"demo", "help", "completion", "man", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+var commandNames = []string{"demo", "help", "completion", "man", "ziterate", "zblocklist", "ztee", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
 // rootCommand returns the scan, with the other commands below it.
 func rootCommand(std Streams) *cobra.Command {
@@ -118,6 +126,11 @@ func rootCommand(std Streams) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, networks []string) error {
+			if o.config != "" {
+				if err := applyConf(cmd.Flags(), o.config); err != nil {
+					return fmt.Errorf("--config: %w", err)
+				}
+			}
 			o.typed = make(map[string]bool)
 			cmd.Flags().Visit(func(f *pflag.Flag) { o.typed[f.Name] = true })
 			return scan(cmd.Context(), o, networks, list, std)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
 // The configuration file has one option a line:
@@ -33,6 +35,38 @@ type setting struct {
 	value string
 	bare  bool   // there was no value
 	at    string // file:line
+}
+
+// applyConf sets the options that the file at path names and the command line does not.
+func applyConf(fs *pflag.FlagSet, path string) error {
+	settings, err := readConf(path, 0)
+	if err != nil {
+		return err
+	}
+	typed := make(map[string]bool)
+	fs.Visit(func(f *pflag.Flag) { typed[f.Name] = true })
+	for _, s := range settings {
+		f := fs.Lookup(s.name)
+		if len(s.name) == 1 {
+			f = fs.ShorthandLookup(s.name)
+		}
+		switch {
+		case f == nil || f.Name == "config":
+			return fmt.Errorf("%s: there is no option %s", s.at, s.name)
+		case typed[f.Name]:
+			continue
+		case s.bare && f.NoOptDefVal == "":
+			return fmt.Errorf("%s: option %s needs a value", s.at, f.Name)
+		case !s.bare && f.NoOptDefVal != "":
+			return fmt.Errorf("%s: option %s takes no value", s.at, f.Name)
+		case s.bare:
+			s.value = f.NoOptDefVal
+		}
+		if err := fs.Set(f.Name, s.value); err != nil {
+			return fmt.Errorf("%s: %w", s.at, optionError(fs, err))
+		}
+	}
+	return nil
 }
 
 // readConf returns the settings of a configuration file and the files it includes, in order.

@@ -14,10 +14,14 @@ import (
 // TestMain runs the tests in a fresh network namespace. The programs of the scripts are this very binary under other names;
 // they start inside that namespace, and must not make another.
 func TestMain(m *testing.M) {
+	program := func() { os.Exit(Main(os.Args, Standard())) }
 	programs := map[string]func(){
-		"zmap":      func() { os.Exit(Main(os.Args, Standard())) },
+		"zmap":      program,
 		"alone":     func() { become(aloneInNamespace) },
 		"powerless": func() { become(withoutCapabilities) },
+	}
+	for _, name := range toolNames {
+		programs[name] = program
 	}
 	suite := suiteFunc(func() int {
 		testscript.Main(m, programs) // exits

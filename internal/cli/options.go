@@ -39,7 +39,8 @@ type scanOptions struct {
 	cores                                           string
 	ignoreListErrors, help, version                 bool
 
-	typed map[string]bool // long names of the options on the command line
+	config string
+	typed  map[string]bool // long names of the options on the command line
 }
 
 // defaults returns the options of a command line without any.
@@ -164,6 +165,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 func otherOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.threads, "sender-threads", "T", "send with `n` threads (default: by the number of cores and the rate)", 1, 255)
+	s.text(&o.config, "config", "C", "read options from `file`, a line each: name value; the command line comes first")
 	s.text(&o.cores, "cores", "", "`list` of processors to run on: 0,1")
 	s.flag(&o.ignoreListErrors, "ignore-blocklist-errors", "", "go on after entries in the lists that cannot be understood")
 	s.flag(&o.help, "help", "h", "print this help")
