@@ -62,6 +62,9 @@ func resolve(c Config) (*setup, error) {
 	s.Dedup = s.Dedup.For(s.ports.Len())
 	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
 	note("Rate", "", s.resolveRate())
+	if m := s.desc.TriesMultiple; m > 0 && s.Tries%m != 0 {
+		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("must be a multiple of %d, the number of questions that the probe has", m))
+	}
 	if s.Tries > int(s.SourcePorts.Size()) && s.desc.Ports {
 		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", s.SourcePorts.Size()))
 	}
@@ -103,6 +106,9 @@ func (s *setup) fillDefaults() {
 // resolvePorts reads the target ports: needed by probes that have ports, a mistake for others.
 func (s *setup) resolvePorts() error {
 	switch {
+	case s.desc.Ports && s.Ports == "" && s.desc.DefaultPort > 0:
+		s.ports = target.NewPorts(s.desc.DefaultPort)
+		return nil
 	case s.desc.Ports && s.Ports == "":
 		return fmt.Errorf("target ports are required for probe %s", s.desc.Name)
 	case !s.desc.Ports && s.Ports != "":
@@ -182,6 +188,19 @@ func (s *setup) walks(space *target.Space, n int, plan *Plan) ([]*permute.Walk, 
 	}
 	plan.Generator = cycle.Generator()
 	return cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, n)
+}
+
+// encoderWords returns a source of random words for each of n senders, all of which follow from the seed as in C ZMap: the
+// first two words decide the order of the targets, each one after them is the seed of a sender.
+func encoderWords(seed uint64, n int) func(i int) func() uint64 {
+	words := permute.NewWords(seed)
+	words.Next()
+	words.Next()
+	sources := make([]func() uint64, n)
+	for i := range sources {
+		sources[i] = permute.NewWords(words.Next() & math.MaxUint32).Next
+	}
+	return func(i int) func() uint64 { return sources[i] }
 }
 
 // randomSeed returns a seed that nobody can guess.

@@ -48,6 +48,9 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	plan := &report.Plan
 	plan.Probe, plan.Schema, plan.SourcePorts, plan.Rate, plan.Dedup = s.desc.Name, s.schema, s.SourcePorts, s.rate, s.Dedup
+	for _, w := range s.desc.Warnings {
+		s.Log.Warn(w)
+	}
 	space, err := s.space(ctx, plan)
 	if err != nil {
 		return err
@@ -86,7 +89,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	scan, err := engine.New(engine.Config{
 		Space: space, Walks: walks, Total: total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: seen,
-		Filter: s.filter, Sink: s.Sink, Limits: limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
+		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
 	})
 	if err != nil {

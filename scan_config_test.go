@@ -90,6 +90,9 @@ func TestDefaults(t *testing.T) {
 	if s, err = resolve(Config{Ports: "80,81", Sink: &table{}, Cooldown: -1, Retries: -1, Rate: Unlimited}); err != nil {
 		t.Fatal(err)
 	}
+	if dry, err := resolve(Config{Ports: "80", Sink: &table{}, Cooldown: time.Hour, DryRun: &DryRun{}}); err != nil || dry.Cooldown != 0 {
+		t.Errorf("the cooldown of a dry run is %v, error %v; want none", dry.Cooldown, err)
+	}
 	if s.rate != 0 || s.Cooldown != 0 || s.Retries != 0 || s.Dedup != dedup.MethodWindow {
 		t.Errorf("rate %v, cooldown %v, retries %d, %v; want no limit, none, none, window", s.rate, s.Cooldown, s.Retries, s.Dedup)
 	}
@@ -149,6 +152,32 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 		if sum != c.want {
 			t.Errorf("%+v of ports %s: the shards may ask %d, want %d", c.limit, c.ports, sum, c.want)
 		}
+	}
+}
+
+// TestLimits looks at what the engine is told about the end of the scan.
+func TestLimits(t *testing.T) {
+	most := uint64(math.MaxUint64)
+	c := Config{
+		Ports: "80", Sink: &table{}, Seed: seed(1), Shards: 2, MaxTargets: TargetLimit{N: 9}, MaxResults: 3, MaxRuntime: time.Minute,
+		Cooldown: 300 * time.Millisecond, MinHitRate: 1.5, MaxSendFailures: &most,
+	}
+	s, err := resolve(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := Plan{Senders: 7}
+	got, err := s.limits(&plan, 100)
+	want := engine.Limits{
+		MaxTargets: 5, MaxResults: 3, MaxRuntime: time.Minute, Cooldown: 300 * time.Millisecond, Grace: 300 * time.Millisecond,
+		MinHitRate: 1.5, MaxSendFailures: 1 << 62,
+	}
+	if err != nil || got != want || plan.Senders != 5 || plan.MaxTargets != 9 {
+		t.Errorf("limits %+v, %d senders, %d targets, error %v; want %+v, 5, 9", got, plan.Senders, plan.MaxTargets, err, want)
+	}
+	s.MaxSendFailures = nil
+	if got, _ := s.limits(&plan, 100); got.MaxSendFailures >= 0 {
+		t.Errorf("without a limit %d frames may be refused", got.MaxSendFailures)
 	}
 }
 

@@ -135,6 +135,25 @@ func TestDryRunOfPings(t *testing.T) {
 	}
 }
 
+// TestShardsShareMaxTargets has three machines ask a hundred targets together, none twice.
+func TestShardsShareMaxTargets(t *testing.T) {
+	asked := make(map[netip.AddrPort]int)
+	for shard := range uint32(3) {
+		c := Config{Networks: []string{"10.0.0.0/20"}, Ports: "80,81", MaxTargets: TargetLimit{N: 100}}
+		c.Seed, c.Shard, c.Shards = seed(9), shard, 3
+		r, out := dryRun(t, c, true)
+		for _, target := range records(t, out) {
+			asked[target]++
+		}
+		if want := uint64(100+2-shard) / 3; r.Targets != want || r.MaxTargets != 100 {
+			t.Errorf("shard %d asked %d of %d targets, want %d of 100", shard, r.Targets, r.MaxTargets, want)
+		}
+	}
+	if len(asked) != 100 {
+		t.Errorf("%d different targets were asked, want 100", len(asked))
+	}
+}
+
 // TestDryRunHonoursLimits has two senders share a rate that would take a minute, and ends them after a moment.
 func TestDryRunHonoursLimits(t *testing.T) {
 	c := Config{Networks: []string{"10.0.0.0/16"}, Ports: "80", Rate: 1000, Senders: 2, MaxRuntime: 200 * time.Millisecond}

@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -83,6 +84,20 @@ func TestSinkErrors(t *testing.T) {
 				t.Errorf("error %v is no *StopError", err)
 			}
 		})
+	}
+}
+
+// TestSinkErrorAfterAnother has the sink lose rows at the very end of a scan that was interrupted: both are told.
+func TestSinkErrorAfterAnother(t *testing.T) {
+	_, c, _ := stopScan(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("enough")
+	s := &badSink{close: errFull}
+	s.onRow = func(int) { cancel(cause) }
+	c.Sink = s
+	r, err := Run(ctx, c)
+	if r.Reason != engine.Interrupted || !errors.Is(err, cause) || !errors.Is(err, errFull) {
+		t.Errorf("reason %q, error %v; want interrupted, %v and %v", r.Reason, err, cause, errFull)
 	}
 }
 

@@ -77,8 +77,9 @@ func (c *Cycle) element(steps uint64) uint64 {
 
 // since returns the steps from the start of the first shard to the element that
 // the generator reaches with this exponent: the inverse of what element does.
+// The offset is no larger than the order.
 func (c *Cycle) since(exponent uint64) uint64 {
-	return reduce(exponent+c.Order()-c.offset%c.Order(), c.Order())
+	return reduce(exponent+c.Order()-c.offset, c.Order())
 }
 
 // Position returns how many steps after the start of the first shard the cycle

@@ -2,6 +2,7 @@ package permute
 
 import (
 	"iter"
+	"math/bits"
 	"slices"
 )
 
@@ -23,7 +24,7 @@ type Listed struct {
 	at     int      // the first of them that is still to come
 	behind uint64   // elements of the walk behind the Listed
 
-	_ [40]byte // takes the allocator's 128 bytes, as in Walk
+	_ [112 - 9*bits.UintSize/8]byte // with nine words before it, takes the allocator's 128 bytes, as in Walk
 }
 
 // Listed cuts a shard as Walks does, with the same bounds between shards and

@@ -92,13 +92,18 @@ type datagramAnswers struct{ class, success, sport, dport, icmp int }
 // that quote such a probe.
 //
 // A caller that takes answers from other ports sets p.SrcPort to a port that was asked, and tries again.
-func (datagramAnswers) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
+func (a datagramAnswers) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
+	t, _, ok := a.matchTag(p, tags)
+	return t, ok
+}
+
+// matchTag is Match, and returns the target's tag for modules whose answers carry more of it.
+func (datagramAnswers) matchTag(p *packet.Parsed, tags validate.Source) (target.Target, validate.Tag, bool) {
 	if p.Kind != packet.KindUDP {
-		t, _, ok := MatchQuote(p, packet.ProtoUDP, tags)
-		return t, ok
+		return MatchQuote(p, packet.ProtoUDP, tags)
 	}
 	tag := tags.Tag(p.Dst, p.Src, p.SrcPort)
-	return target.Target{Addr: p.Src, Port: p.SrcPort}, tags.Ports().Match(tag, p.DstPort, tags.Tries())
+	return target.Target{Addr: p.Src, Port: p.SrcPort}, tag, tags.Ports().Match(tag, p.DstPort, tags.Tries())
 }
 
 // setAnswer sets the fields of a datagram.

@@ -158,9 +158,8 @@ func (d *dnsDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Targe
 	if p.Kind == packet.KindUDP && (len(p.Payload) < d.shortest || isCut(p)) {
 		return target.Target{}, false
 	}
-	t, ok := d.datagramAnswers.Match(p, tags)
+	t, tag, ok := d.matchTag(p, tags)
 	if ok && p.Kind == packet.KindUDP {
-		tag := tags.Tag(p.Dst, t.Addr, t.Port)
 		d.ours = binary.BigEndian.Uint16(p.Payload) == tag.DNSID()
 	}
 	return t, ok

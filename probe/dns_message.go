@@ -11,7 +11,7 @@ import (
 // Bounds on what one message is expanded to. A compressed name takes two bytes and stands for up to 255, so that a hostile
 // message could make a row many times its own size; what servers send repeats a few names.
 const (
-	dnsMaxText  = 1 << 16 // bytes of names in one message
+	dnsMaxText  = 1 << 15 // bytes of names in one message: sixteen times what is captured of it
 	dnsMaxJumps = 128     // pointers followed in one name; as many labels can be in one
 )
 

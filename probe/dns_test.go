@@ -290,6 +290,27 @@ func FuzzParseDNSQuestions(f *testing.F) {
 	})
 }
 
+// TestDNSCutByTheCapture says that an answer longer than the capture makes a row as far as it goes.
+func TestDNSCutByTheCapture(t *testing.T) {
+	c, s := datagramCase{name: "dns", args: "A,example.com"}, withPort(53)
+	frame := answering(t, &s, example1+`c00c 0010 0001 00000e10 2000`+strings.Repeat("ff"+strings.Repeat("61", 255), 32))
+	got := dnsRowOf(t, c, frame[:c.probe(t).Describe().Capture.Snap])
+	if got.Fields["success"] != "true" || got.Fields["dns_parse_err"] != "1" || got.Fields["udp_len"] != "8241" {
+		t.Errorf("got %v", got.Fields)
+	}
+}
+
+// TestDNSRowIsACopy says that data in hexadecimal does not change when the frame is overwritten.
+func TestDNSRowIsACopy(t *testing.T) {
+	c, s := datagramCase{name: "dns", args: "A,example.com"}, withPort(53)
+	frame := answering(t, &s, example1+`c00c 0063 0001 00000e10 0004 01020304`)
+	r := decoded(t, c.probe(t).NewDecoder(), c.probe(t).Describe().Schema, frame, 1)
+	clear(frame)
+	if got := lines(r.Values[dnsAnswers].List()); len(got) != 1 || !strings.HasSuffix(got[0], "rdata=0x01020304") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestDNSFirstFragment says that the first piece of a long answer makes a row as far as it goes.
 func TestDNSFirstFragment(t *testing.T) {
 	c, s := datagramCase{name: "dns", args: "A,example.com"}, withPort(53)

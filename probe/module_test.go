@@ -20,9 +20,9 @@ func TestModules(t *testing.T) {
 		if strings.TrimSpace(m.Help) == "" || strings.HasSuffix(m.Help, "\n") {
 			t.Errorf("%s: help %q", m.Name, m.Help)
 		}
-		p, err := m.New(Args{})
+		p, err := m.New(leastArgs(m.Name))
 		if err != nil {
-			t.Fatalf("%s without arguments: %v", m.Name, err)
+			t.Fatalf("%s: %v", m.Name, err)
 		}
 		if got := p.Describe().Name; got != m.Name {
 			t.Errorf("%s describes itself as %q", m.Name, got)
@@ -32,9 +32,12 @@ func TestModules(t *testing.T) {
 	for _, v := range variants() {
 		want = append(want, v.name)
 	}
+	for _, c := range datagramCases() {
+		want = append(want, c.name)
+	}
 	slices.Sort(want)
 	if want = slices.Compact(want); !slices.Equal(names, want) {
-		t.Errorf("modules %q, want %q: every module is in the tests' variants()", names, want)
+		t.Errorf("modules %q, want %q: every module is in the tests' variants() or datagramCases()", names, want)
 	}
 	if !slices.IsSorted(names) {
 		t.Errorf("modules %q are not sorted", names)

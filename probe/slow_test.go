@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/zmap-go/zmap/validate"
 )
@@ -36,6 +37,9 @@ func slowPort(tag []byte, port uint16, tries int) bool {
 
 // slowMatch says whether a frame carries the tag of a probe of the module called name, and which target was asked.
 func slowMatch(name string, key validate.Key, tries int, frame []byte) (addr netip.Addr, port uint16, ok bool) {
+	if slices.ContainsFunc(datagramCases(), func(c datagramCase) bool { return c.name == name }) {
+		return slowDatagram(tries, frame)
+	}
 	at := 12
 	for range 2 {
 		if kind := slow16(frame, at); kind == 0x8100 || kind == 0x88a8 {

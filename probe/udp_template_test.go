@@ -114,6 +114,7 @@ func TestTemplateFields(t *testing.T) {
 		"${NOSUCH}${DPORT}":         "${NOSUCH}80",
 		"${daddr}${DPORT}":          "${daddr}80",
 		"${}${DPORT}":               "${}80",
+		"${DPORT}${NOSUCH}":         "80${NOSUCH}",
 		"${DPORT}${DADDR":           "80${DADDR",
 		"${${DPORT}}${DPORT}":       "${${DPORT}}80",
 		"${DPORT}$":                 "80$",

@@ -115,7 +115,7 @@ func run(ctx context.Context, args []string, std Streams) error {
 // commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
 var commandNames = []string{"demo", "help", "completion", "man", "ziterate", "zblocklist", "ztee", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
-// rootCommand returns the scan, with the other commands below it.
+// rootCommand returns the scan, without the commands that a first word can name.
 func rootCommand(std Streams) *cobra.Command {
 	o := defaults()
 	list := sections(o)

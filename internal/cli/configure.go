@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zmap-go/zmap"
@@ -20,7 +21,11 @@ import (
 // setProbe chooses the probe module.
 func (j *job) setProbe() error {
 	p, err := probe.New(j.o.module, probe.Args{Text: j.o.moduleArgs})
+	var help *probe.HelpError
 	switch {
+	case errors.As(err, &help):
+		fmt.Fprintln(j.std.Err, strings.TrimSuffix(help.Text, "\n"))
+		return exitStatus(exitOK)
 	case err != nil && slices.Contains(moduleNames(), j.o.module):
 		return fmt.Errorf("--probe-args: %w", err)
 	case err != nil:

@@ -2,6 +2,6 @@
 // typed into a [zmap.Config], and what a scan came to into lines, files and an exit code.
 //
 // What is printed where: results go to the output file or standard output, and nothing else does; everything else goes to
-// standard error, an error as one line that begins with the program's name. No line begins with a capital or ends with a
-// full stop.
+// standard error, an error as one line that begins with the program's name, several mistakes as a line each. Errors name
+// options, files and lines as the user typed them. Nothing that a mistake could cost is touched before the scan begins.
 package cli

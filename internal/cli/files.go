@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/internal/engine"
@@ -197,6 +198,23 @@ func (j *job) announce(p *zmap.Plan) {
 // listNames prints names, one a line.
 func listNames(w io.Writer, names []string) error {
 	_, err := io.WriteString(w, strings.Join(names, "\n")+"\n")
+	return sink.WriteError(err)
+}
+
+// listPayloads prints the udp module's ready payloads as a table. One whose answers are much longer than itself is marked.
+func listPayloads(w io.Writer) error {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "name\tport\trequest\tanswer\tamplifies\tspecification")
+	for _, p := range probe.Payloads() {
+		amplifies := "no"
+		if p.Amplifies() {
+			amplifies = "yes"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d B\t%d B\t%s\t%s\n", p.Name, p.Port, p.Size(), p.Answer, amplifies, p.Spec)
+	}
+	_ = t.Flush() // to memory
+	_, err := io.WriteString(w, b.String())
 	return sink.WriteError(err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,11 @@ type manPage struct {
 
 // manPages are the pages that there are, that of the scan first.
 func manPages() []manPage {
-	return []manPage{{"zmap", zmapPage}}
+	pages := []manPage{{"zmap", zmapPage}}
+	for _, name := range toolNames {
+		pages = append(pages, manPage{name, func() string { return toolPage(name) }})
+	}
+	return pages
 }
 
 // manCommand returns the command that prints a page. It is for those who package the program: no help mentions it.
@@ -53,10 +58,7 @@ func zmapPage() string {
 	var r roff
 	paragraphs := strings.Split(strings.TrimSpace(usage), "\n\n")
 	forms, examples := usageTable("Usage:"), usageTable("Examples:")
-	r.macro("TH", "ZMAP", "1", "", "zmap", "User Commands")
-	r.macro("SH", "NAME")
-	fmt.Fprintf(&r.b, "zmap \\- scan networks\n")
-	r.macro("SH", "SYNOPSIS")
+	r.head("zmap", "scan networks")
 	for i, f := range forms {
 		if i > 0 {
 			r.macro("br")
@@ -75,12 +77,16 @@ func zmapPage() string {
 	r.prose("Long options may be shortened as long as they stay unambiguous. No option may be given twice.")
 	for _, s := range sections(defaults()) {
 		r.macro("SS", s.title)
-		s.flags.VisitAll(func(f *pflag.Flag) { r.item(optionTerm(f), f.Usage) })
+		s.flags.VisitAll(r.option)
 	}
 	r.macro("SH", "PROBE MODULES")
 	for _, m := range probe.Modules() {
 		r.item(bold(m.Name), m.Help)
 	}
+	r.macro("SH", "CONFIGURATION FILE")
+	r.prose("A line of the file that --config names is the long or short name of an option and its value, with blanks or = " +
+		"between them, or the name of an option without a value. Values with blanks stand in single or double quotes. # begins " +
+		"a remark. A line with include and the name of a file stands for the lines of that file.")
 	r.macro("SH", "SIGNALS")
 	r.prose("SIGINT and SIGTERM stop the sending; answers on their way are waited for, and all files are written. " +
 		"The second one ends the program at once.")
@@ -94,9 +100,50 @@ func zmapPage() string {
 	}
 	r.macro("SH", "NOTES")
 	r.prose("Scans need CAP_NET_RAW, which root has; a dry run needs no privilege.")
-	r.macro("SH", "SEE ALSO")
-	r.b.WriteString(bold("capabilities") + "(7), " + bold("packet") + "(7)\n")
+	r.seeAlso(append(slices.Sorted(slices.Values(toolNames)), "capabilities(7)", "packet(7)")...)
 	return r.String()
+}
+
+// toolPage returns the page of a companion tool, from its own table of options.
+func toolPage(name string) string {
+	var r roff
+	c := toolCommand(name, Streams{})
+	about := strings.TrimSuffix(c.Short, ".")
+	r.head(name, strings.ToLower(about[:1])+about[1:])
+	r.b.WriteString(bold(c.Use) + "\n")
+	r.macro("SH", "DESCRIPTION")
+	r.prose(c.Long)
+	r.prose("The command zmap " + name + " is the same.")
+	r.macro("SH", "OPTIONS")
+	c.Flags().VisitAll(r.option)
+	r.item(bold("-h")+", "+bold("--help"), "print a summary of the options")
+	r.seeAlso("zmap")
+	return r.String()
+}
+
+// head begins a page, up to the heading of the synopsis.
+func (r *roff) head(name, about string) {
+	r.macro("TH", strings.ToUpper(name), "1", "", "zmap", "User Commands")
+	r.macro("SH", "NAME")
+	r.b.WriteString(escape(name) + " \\- " + escape(about) + "\n")
+	r.macro("SH", "SYNOPSIS")
+}
+
+// option writes an entry for an option.
+func (r *roff) option(f *pflag.Flag) { r.item(optionTerm(f), f.Usage) }
+
+// seeAlso ends a page with the names of others; those without a section are in section 1.
+func (r *roff) seeAlso(pages ...string) {
+	r.macro("SH", "SEE ALSO")
+	var list []string
+	for _, p := range pages {
+		name, section, other := strings.Cut(p, "(")
+		if !other {
+			section = "1)"
+		}
+		list = append(list, bold(name)+"("+section)
+	}
+	r.b.WriteString(strings.Join(list, ",\n") + "\n")
 }
 
 // optionTerm returns how an option is written.

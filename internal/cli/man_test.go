@@ -85,7 +85,7 @@ func TestManNames(t *testing.T) {
 	}
 	var out bytes.Buffer
 	err := run(context.Background(), []string{"zmap", "man", "nosuch"}, Streams{In: &bytes.Buffer{}, Out: &out, Err: &out})
-	if want := `man: no page "nosuch"; there are: zmap`; err == nil || err.Error() != want || out.Len() > 0 {
+	if want := `man: no page "nosuch"; there are: zmap, ziterate, zblocklist, ztee`; err == nil || err.Error() != want || out.Len() > 0 {
 		t.Errorf("zmap man nosuch: got error %v and output %q, want error %s", err, out.String(), want)
 	}
 	if help := print1(t, "--help"); strings.Contains(help, "zmap man") {
@@ -94,38 +94,62 @@ func TestManNames(t *testing.T) {
 }
 
 // TestManWhole checks that every option, its argument and explanation, every probe module and every line of the usage is on
-// the page, in the reader's view: without the markup, blanks aside.
+// the page of the scan, in the reader's view: without the markup, blanks aside.
 func TestManWhole(t *testing.T) {
-	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
-	page := words(rendered(t, zmapPage()))
 	var want []string
 	for _, s := range sections(defaults()) {
 		want = append(want, s.title)
-		s.flags.VisitAll(func(f *pflag.Flag) {
-			meta, text := pflag.UnquoteUsage(f)
-			term := "--" + f.Name
-			if f.Shorthand != "" {
-				term = "-" + f.Shorthand + ", " + term
-			}
-			if f.NoOptDefVal == "" {
-				term += "=" + meta
-			}
-			want = append(want, term+" "+text)
-		})
+		want = append(want, optionTexts(s.flags)...)
 	}
 	for _, m := range probe.Modules() {
 		want = append(want, m.Name+" "+m.Help)
 	}
 	for line := range strings.Lines(usage) {
-		if line = words(line); line != "" && !strings.HasSuffix(line, ":") {
+		if line = plain(line); line != "" && !strings.HasSuffix(line, ":") {
 			want = append(want, line)
 		}
 	}
+	checkPage(t, "zmap", want)
+}
+
+// TestManTools checks the same of the companion tools' pages.
+func TestManTools(t *testing.T) {
+	for _, name := range toolNames {
+		c := toolCommand(name, Streams{})
+		want := append(optionTexts(c.Flags()), c.Long, "NAME "+name+" - ", "SYNOPSIS "+c.Use, "-h, --help", "SEE ALSO zmap(1)")
+		checkPage(t, name, want)
+	}
+}
+
+// checkPage fails for every text that the page called name does not have.
+func checkPage(t *testing.T, name string, want []string) {
+	t.Helper()
+	page := plain(rendered(t, print1(t, "man", name)))
 	for _, w := range want {
-		if !strings.Contains(page, words(w)) {
-			t.Errorf("the page does not say %q", words(w))
+		if !strings.Contains(page, plain(w)) {
+			t.Errorf("%s(1) does not say %q", name, plain(w))
 		}
 	}
+}
+
+// plain returns s with one blank for any number of them.
+func plain(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// optionTexts returns what a page says about options.
+func optionTexts(fs *pflag.FlagSet) []string {
+	var texts []string
+	fs.VisitAll(func(f *pflag.Flag) {
+		meta, text := pflag.UnquoteUsage(f)
+		term := "--" + f.Name
+		if f.Shorthand != "" {
+			term = "-" + f.Shorthand + ", " + term
+		}
+		if f.NoOptDefVal == "" {
+			term += "=" + meta
+		}
+		texts = append(texts, term+" "+text)
+	})
+	return texts
 }
 
 // rendered returns what a reader sees of a page that has only the requests that [roff] writes. It is another reading of the

@@ -24,7 +24,7 @@ type scanOptions struct {
 	noBypass                                        bool
 	module, moduleArgs                              string
 	ttl                                             int64
-	listModules                                     bool
+	listModules, listPayloads                       bool
 	fields, format, formatArgs, filter              string
 	listFormats, listFields, noHeader               bool
 	dedup                                           string
@@ -126,6 +126,7 @@ func probeOptions(o *scanOptions) *pflag.FlagSet {
 	s.textOrEmpty(&o.moduleArgs, "probe-args", "`arguments` of the probe module; see below")
 	s.integer(&o.ttl, "probe-ttl", "", "`hops` that probes may take (default 64)", 1, 255)
 	s.flag(&o.listModules, "list-probe-modules", "", "list the probe modules")
+	s.flag(&o.listPayloads, "list-payloads", "", "list the ready payloads of the udp module, with their ports and sizes")
 	return s.FlagSet
 }
 

@@ -23,6 +23,8 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 		return nil
 	case o.version:
 		return listNames(std.Out, []string{"zmap " + version()})
+	case o.listPayloads:
+		return listPayloads(std.Out)
 	case o.listModules:
 		return listNames(std.Out, moduleNames())
 	case o.listFormats:

@@ -25,7 +25,9 @@ type Config struct {
 	Route probe.Route
 	// Hop returns the next hop of a target, as a position in Route.Hops, and false for a target that no frame can reach:
 	// it counts as asked, and gets no probe. Nil means 0 for all.
-	Hop     func(netip.Addr) (uint16, bool)
+	Hop func(netip.Addr) (uint16, bool)
+	// Random returns the source of random words for the i-th sender's encoder; nil means that no probe needs one.
+	Random  func(i int) func() uint64
 	Sources []netip.Addr // our addresses, at least one
 	Key     validate.Key
 	Tries   int     // probes per target

@@ -131,9 +131,6 @@ func (r *receiver) known(t *target.Target) bool {
 		port = r.scan.firstPort
 	}
 	index, ok := cfg.Space.Index(t.Addr, port)
-	if !ok && r.scan.anyPort {
-		return false
-	}
 	t.Index = index
 	return ok
 }

@@ -170,10 +170,11 @@ func TestRowsAreFlushed(t *testing.T) {
 func TestFailedSinkBlocksNobody(t *testing.T) {
 	p := plan{network: "10.0.0.0/18", hosts: everyone, change: func(c *Config) { c.Rate = 0 }}
 	bubble(t, p, func(t *testing.T, x *trial) {
-		full := errors.New("full")
+		full, failed := errors.New("full"), false
 		x.write = func(n int) error {
-			if n > 10 {
-				return full
+			if n == 11 && !failed {
+				failed = true
+				return full // once: what comes later must not be tried
 			}
 			return nil
 		}

@@ -59,8 +59,12 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		}
 	}
 	n := cfg.Batch
+	route := cfg.Route
+	if cfg.Random != nil {
+		route.Random = cfg.Random(i)
+	}
 	s := &sender{
-		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(cfg.Route), tags: scan.tagger().NewBatch(n),
+		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.gate.perSender()), left: left, counts: &scan.sendCounts[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, n),
 	}

@@ -118,16 +118,32 @@ func TestCooldownBeginsWhenTheQueueIsEmpty(t *testing.T) {
 	})
 }
 
-// TestStopDiscardsWhatIsQueued ends a scan at once while its frames wait in a slow link's queue.
+// TestStopDiscardsWhatIsQueued ends a scan at once while its frames wait in a slow link's queue, and while its sender waits
+// for room in a short one.
 func TestStopDiscardsWhatIsQueued(t *testing.T) {
-	p := plan{network: "10.0.0.0/24", hosts: everyone, options: linktest.Options{Gap: 10 * time.Millisecond}, change: func(c *Config) {
-		c.Rate, c.Limits.MaxResults = 0, 5
-	}}
+	for _, queue := range []int{256, 16} {
+		options := linktest.Options{Gap: 10 * time.Millisecond, Queue: queue}
+		p := plan{network: "10.0.0.0/24", hosts: everyone, options: options, change: func(c *Config) {
+			c.Rate, c.Limits.MaxResults = 0, 5
+		}}
+		bubble(t, p, func(t *testing.T, x *trial) {
+			x.end(t, MaxResults)
+			st := x.cfg.Link.TX[0].Stats()
+			if st.Queued != st.Sent+st.Aborted || st.Aborted == 0 || st.Sent > 10 || x.left() > 10 {
+				t.Errorf("queue of %d: %+v; want a few sent, and the others discarded", queue, st)
+			}
+		})
+	}
+}
+
+// TestDrainIsBounded has a link that would need half a minute to send what is queued.
+func TestDrainIsBounded(t *testing.T) {
+	p := plan{network: "10.0.0.0/24", options: linktest.Options{Gap: 100 * time.Millisecond}, change: func(c *Config) { c.Rate = 0 }}
 	bubble(t, p, func(t *testing.T, x *trial) {
-		x.end(t, MaxResults)
-		st := x.cfg.Link.TX[0].Stats()
-		if st.Queued != st.Sent+st.Aborted || st.Aborted == 0 || st.Sent > 20 || x.left() > 20 {
-			t.Errorf("%+v; want a few sent, and the others discarded", st)
+		res := x.end(t, WalkDone)
+		st, took := x.cfg.Link.TX[0].Stats(), res.SendEnd.Sub(res.SendStart)
+		if took < drainTime || took > drainTime+time.Second || st.Queued != 256 || st.Aborted == 0 || st.Aborted != 256-st.Sent {
+			t.Errorf("sent for %v: %+v; want hardly more than %v, and the others discarded", took, st, drainTime)
 		}
 	})
 }

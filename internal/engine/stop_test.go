@@ -17,29 +17,31 @@ import (
 
 // TestStopHitRate scans at ten probes a second: the hit rate counts after five seconds and has to be low for five more.
 func TestStopHitRate(t *testing.T) {
-	answersFrom := func(n int) func(netip.AddrPort) []reply {
+	answering := func(from, to int) func(netip.AddrPort) []reply {
 		asked := 0
 		return func(netip.AddrPort) []reply {
-			if asked++; asked <= n {
+			if asked++; asked <= from || asked > to {
 				return nil
 			}
 			return []reply{{flags: synack}}
 		}
 	}
 	for _, c := range []struct {
-		name   string
-		silent int // how many targets are silent before the others answer
-		least  float64
-		want   Stop
+		name     string
+		from, to int // which of the targets asked answer
+		most     uint64
+		least    float64
+		want     Stop
 	}{
-		{"nobody answers", 1 << 16, 1, HitRateLow},
-		{"nobody answers and nobody minds", 1 << 16, 0, WalkDone},
-		{"everyone answers", 0, 90, WalkDone},
-		{"everyone answers after eight seconds", 80, 10, WalkDone},
-		{"everyone answers after eight seconds, too late", 80, 60, HitRateLow},
+		{"nobody answers", 0, 0, 0, 1, HitRateLow},
+		{"nobody answers and nobody minds", 0, 0, 0, 0, WalkDone},
+		{"everyone answers", 0, 256, 0, 90, WalkDone},
+		{"everyone answers after eight seconds", 80, 256, 0, 10, WalkDone},
+		{"everyone answers after eight seconds, too late", 80, 256, 0, 60, HitRateLow},
+		{"low before and after, each time for less than five seconds", 80, 92, 150, 10, MaxTargets},
 	} {
-		p := plan{network: "10.0.0.0/24", hosts: answersFrom(c.silent), change: func(cfg *Config) {
-			cfg.Rate, cfg.Limits.MinHitRate, cfg.Limits.Cooldown = 10, c.least, time.Second
+		p := plan{network: "10.0.0.0/24", hosts: answering(c.from, c.to), change: func(cfg *Config) {
+			cfg.Rate, cfg.Limits.MinHitRate, cfg.Limits.MaxTargets, cfg.Limits.Cooldown = 10, c.least, c.most, time.Second
 		}}
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, p, func(t *testing.T, x *trial) {
@@ -141,6 +143,33 @@ func TestStopInterrupted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestInterruptIsNeverMissed ends the context in the cooldown of a scan that has no patience then.
+func TestInterruptIsNeverMissed(t *testing.T) {
+	for range 20 {
+		p := plan{network: "10.0.0.0/28", change: func(c *Config) { c.Limits.Cooldown, c.Limits.Grace = time.Minute, 0 }}
+		bubble(t, p, func(t *testing.T, x *trial) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if res, err := x.run(ctx, t); res.Reason != Interrupted || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("reason %q, error %v; want interrupted", res.Reason, err)
+			}
+		})
+	}
+}
+
+// TestInterruptDoesNotProlong ends the context a moment before the cooldown would have ended.
+func TestInterruptDoesNotProlong(t *testing.T) {
+	p := plan{network: "10.0.0.0/28", change: func(c *Config) { c.Rate, c.Limits.Cooldown = 0, 2*time.Second }}
+	bubble(t, p, func(t *testing.T, x *trial) {
+		ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
+		defer cancel()
+		res, err := x.run(ctx, t)
+		if d := res.RecvEnd.Sub(res.SendEnd); d > 2200*time.Millisecond || err == nil {
+			t.Errorf("listened for %v, error %v; want 2 s and an error", d, err)
+		}
+	})
 }
 
 // TestFirstReasonWins is the table of which reason a scan names when several come up.

@@ -39,6 +39,7 @@ func newPair(t testing.TB, mtu int) pair {
 		must(t, netlink.LinkSetUp(l))
 	}
 	waitRunning(t, p.a, true)
+	waitRunning(t, p.b, true)
 	return p
 }
 
