@@ -139,32 +139,3 @@ func TestInterruption(t *testing.T) {
 		}
 	}
 }
-
-// settle knows an interrupted cooldown and a dry run without a reader; all other reasons stay.
-func TestSettle(t *testing.T) {
-	interrupted, cancel := context.WithCancelCause(t.Context())
-	cancel(signalError{syscall.SIGINT})
-	for _, c := range []struct {
-		name   string
-		ctx    context.Context
-		reason engine.Stop
-		err    error
-		want   engine.Stop
-	}{
-		{"clean", t.Context(), engine.WalkDone, nil, engine.WalkDone},
-		{"clean, error at close", t.Context(), engine.WalkDone, errors.New("disk full"), engine.WalkDone},
-		{"signal in the cooldown", interrupted, engine.MaxTargets, nil, engine.Interrupted},
-		{"signal before the scan", interrupted, engine.Running, context.Canceled, engine.Running},
-		{"dry run without a reader", t.Context(), engine.LinkLost, sink.WriteError(syscall.EPIPE), engine.ReaderGone},
-		{"link lost", t.Context(), engine.LinkLost, errors.New("down"), engine.LinkLost},
-	} {
-		r := &zmap.Report{Reason: c.reason}
-		err := settle(c.ctx, r, c.err)
-		if r.Reason != c.want {
-			t.Errorf("%s: reason %q, want %q", c.name, r.Reason, c.want)
-		}
-		if (err == nil) != (c.err == nil && c.want != engine.Interrupted) {
-			t.Errorf("%s: error %v", c.name, err)
-		}
-	}
-}

@@ -85,26 +85,12 @@ func (j *job) run(ctx context.Context) error {
 	if errors.As(err, &mistake) {
 		return err
 	}
-	err = settle(ctx, report, err)
+	err = interruption(ctx, err)
 	werr := j.writeMetadata(j.describe(report, err))
 	if report.Reason != engine.Running {
 		j.log.Info(j.summary(report), "module", "zmap")
 	}
 	return errors.Join(err, werr)
-}
-
-// settle corrects how a scan ended where the engine cannot know it: a signal that came after the last probe cut the
-// listening short, and the frames of a dry run go to a reader and not to a link.
-func settle(ctx context.Context, r *zmap.Report, err error) error {
-	err = interruption(ctx, err)
-	var sig signalError
-	switch {
-	case errors.As(err, &sig) && r.Reason.Clean():
-		r.Reason = engine.Interrupted
-	case errors.Is(err, sink.ErrReaderGone) && r.Reason == engine.LinkLost:
-		r.Reason = engine.ReaderGone
-	}
-	return err
 }
 
 // summary is one line about what a scan came to.

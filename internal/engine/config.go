@@ -46,7 +46,8 @@ type Config struct {
 	CheckPort Choice
 	// Cores are the processors to pin threads to, in order: receivers, then senders. Empty means no pinning.
 	Cores []int
-	// OnTick is called about every second with the progress so far, from a goroutine of its own. It may be nil.
+	// OnTick is called about every second with the progress so far, and once more when the last row is written; never twice
+	// at a time. It may be nil.
 	OnTick func(Progress)
 }
 

@@ -131,6 +131,9 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	close(s.queue)
 	<-collected
 	<-watched
+	if s.cfg.OnTick != nil {
+		s.cfg.OnTick(s.Progress())
+	}
 
 	var err error
 	res.Reason, err = s.stop.result()

@@ -44,9 +44,6 @@ func (s *Scan) watch(ctx context.Context) {
 				s.cfg.OnTick(p)
 			}
 		case <-s.listening:
-			if s.cfg.OnTick != nil {
-				s.cfg.OnTick(s.Progress())
-			}
 			return
 		}
 	}
