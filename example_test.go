@@ -1,0 +1,40 @@
+package zmap_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/sink"
+)
+
+// A scan of one port, addresses to standard output. It needs CAP_NET_RAW.
+func ExampleRun() {
+	ctx := context.Background()
+	report, err := zmap.Run(ctx, zmap.Config{
+		Networks: []string{"192.0.2.0/24"},
+		Ports:    "80",
+		Sink:     sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr"}),
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	fmt.Fprintf(os.Stderr, "%.2f%% of the addresses answered\n", report.HitRate())
+}
+
+// A dry run shows what would be sent, and sends nothing.
+func ExampleRun_dryRun() {
+	seed := uint64(1)
+	_, err := zmap.Run(context.Background(), zmap.Config{
+		Networks:   []string{"192.0.2.0/30"},
+		Ports:      "80",
+		Seed:       &seed,
+		MaxTargets: zmap.TargetLimit{N: 1},
+		DryRun:     &zmap.DryRun{W: os.Stdout, Fast: true},
+		Sink:       sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr", NoHeader: true}),
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+}
