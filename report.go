@@ -16,6 +16,7 @@ type Plan struct {
 	Probe       string // name of the probe module
 	Schema      *record.Schema
 	Space       *target.Space
+	Total       uint64 // addresses to ask, times ports, in all shards
 	Listed      uint64 // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path
 	SourcePorts validate.Ports

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"runtime"
 	"strconv"
@@ -176,8 +177,9 @@ func (s *setup) senders(targets uint64) int {
 	return int(min(uint64(n), max(1, targets)))
 }
 
-// walks draws the seed if there is none, and returns one walk for each of n senders through this shard of the space.
-func (s *setup) walks(space *target.Space, n int, plan *Plan) ([]*permute.Walk, error) {
+// walks draws the seed if there is none, and returns one walk for each of n senders through this shard of the space, or
+// through what is listed of it: in the same order, without the rest.
+func (s *setup) walks(space *target.Space, list *target.List, n int, plan *Plan) ([]engine.Order, error) {
 	plan.Seed = randomSeed()
 	if s.Seed != nil {
 		plan.Seed = *s.Seed
@@ -187,7 +189,35 @@ func (s *setup) walks(space *target.Space, n int, plan *Plan) ([]*permute.Walk, 
 		return nil, fmt.Errorf("order the targets: %w", err)
 	}
 	plan.Generator = cycle.Generator()
-	return cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, n)
+	shard := permute.Shard{N: s.Shard, Of: s.Shards}
+	if list != nil {
+		listed, err := cycle.Listed(indexesOf(space, list), shard, n)
+		return orders(listed), err
+	}
+	walks, err := cycle.Walks(shard, n)
+	return orders(walks), err
+}
+
+// orders is a list of walks as the engine takes them.
+func orders[W engine.Order](walks []W) []engine.Order {
+	out := make([]engine.Order, len(walks))
+	for i, w := range walks {
+		out[i] = w
+	}
+	return out
+}
+
+// indexesOf yields the indexes in space of all targets at the listed addresses that space has.
+func indexesOf(space *target.Space, list *target.List) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for a := range list.All() {
+			for port := range space.Ports().All() {
+				if i, ok := space.Index(a, port); ok && !yield(i) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // encoderWords returns a source of random words for each of n senders, all of which follow from the seed as in C ZMap: the

@@ -51,25 +51,32 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	for _, w := range s.desc.Warnings {
 		s.Log.Warn(w)
 	}
-	space, err := s.space(ctx, plan)
+	space, list, err := s.space(ctx)
 	if err != nil {
 		return err
 	}
-	plan.Space = space
-	total := space.Targets()
+	asked := space
+	if list != nil {
+		if asked, err = space.Intersect(list); err != nil {
+			return err
+		}
+		plan.Listed = uint64(list.Lines())
+	}
+	total := asked.Targets()
+	plan.Space, plan.Total = space, total
 	plan.Senders = s.senders(total)
 	limits, err := s.limits(plan, total)
 	if err != nil {
 		return err
 	}
-	walks, err := s.walks(space, plan.Senders, plan)
+	walks, err := s.walks(space, list, plan.Senders, plan)
 	if err != nil {
 		return err
 	}
-	if plan.Path, err = s.path(ctx, space); err != nil {
+	if plan.Path, err = s.path(ctx, asked); err != nil {
 		return err
 	}
-	hops, err := s.hops(ctx, space, plan.Path)
+	hops, err := s.hops(ctx, asked, plan.Path)
 	if err != nil {
 		return err
 	}
@@ -120,12 +127,12 @@ func (s *setup) closeSink(report *Report, err error) error {
 	}
 }
 
-// space reads the lists and returns what they leave to ask.
-func (s *setup) space(ctx context.Context, plan *Plan) (*target.Space, error) {
+// space reads the lists and returns what they allow, and the list of addresses, if there is one.
+func (s *setup) space(ctx context.Context) (*target.Space, *target.List, error) {
 	b := target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
 	err := b.AddLists(target.Lists{Networks: s.Networks, Allowlist: s.Allowlist, Blocklist: s.Blocklist})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ignored, n := b.Ignored()
 	for _, e := range ignored {
@@ -136,19 +143,18 @@ func (s *setup) space(ctx context.Context, plan *Plan) (*target.Space, error) {
 	}
 	space, err := b.Build(ctx)
 	if err != nil || s.AddressList == "" {
-		return space, err
+		return space, nil, err
 	}
 	f, err := os.Open(s.AddressList)
 	if err != nil {
-		return nil, fmt.Errorf("open list of addresses: %w", err)
+		return nil, nil, fmt.Errorf("open list of addresses: %w", err)
 	}
 	defer f.Close()
 	list, err := target.ReadList(f, s.AddressList)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	plan.Listed = uint64(list.Lines())
-	return space.Intersect(list)
+	return space, list, nil
 }
 
 // indexes is one more than the highest index of a target in space.

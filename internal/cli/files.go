@@ -191,7 +191,7 @@ func (j *job) announce(p *zmap.Plan) {
 	}
 	j.log.Info("deduplication method is "+p.Dedup.String(), "module", "dedup")
 	if j.config.DryRun == nil {
-		j.log.Info(fmt.Sprintf("%d targets, %d senders, %s", p.Space.Rows()*p.Space.Cols(), p.Senders, p.Why), "module", "send")
+		j.log.Info(fmt.Sprintf("%d targets, %d senders, %s", p.Total, p.Senders, p.Why), "module", "send")
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/link"
-	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
@@ -19,8 +18,8 @@ import (
 // Run.
 type Config struct {
 	Space *target.Space
-	Walks []*permute.Walk // one for every queue in Link.TX; together the shard to scan
-	Total uint64          // targets in those walks, about: what progress is measured by
+	Walks []Order // one for every queue in Link.TX; together the shard to scan
+	Total uint64  // targets in those walks, about: what progress is measured by
 	Probe probe.Probe
 	Route probe.Route
 	// Hop returns the next hop of a target, as a position in Route.Hops, and false for a target that no frame can reach:
@@ -49,6 +48,13 @@ type Config struct {
 	// OnTick is called about every second with the progress so far, and once more when the last row is written; never twice
 	// at a time. It may be nil.
 	OnTick func(Progress)
+}
+
+// An Order gives out the indexes of the targets to ask, in order: a [permute.Walk], or a [permute.Listed]. It is owned by one
+// sender.
+type Order interface {
+	// Fill stores the next indexes in dst and returns how many; fewer than len(dst) means that there are no more.
+	Fill(dst []uint64) int
 }
 
 // A Choice is yes, no, or what the probe module says.

@@ -51,7 +51,7 @@ func loneSender(tb testing.TB, space *target.Space, name, args string) *sender {
 	}
 	s := &Scan{
 		cfg: Config{
-			Space: space, Walks: walks, Probe: p, Tries: 1, Batch: 64,
+			Space: space, Walks: orders(walks), Probe: p, Tries: 1, Batch: 64,
 			Route:   probe.Route{Ether: true, Hops: []packet.MAC{{2, 0, 0, 0, 0, 1}}, Ports: validate.DefaultPorts(), TTL: 64},
 			Sources: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})},
 			Link:    &link.Link{TX: make([]link.TX, 1)},
@@ -110,4 +110,13 @@ func TestProbesDoNotAllocate(t *testing.T) {
 			t.Errorf("%s: 64 probes allocate %v times, want 0", name, n)
 		}
 	}
+}
+
+// orders is a list of walks as a Config takes them.
+func orders(walks []*permute.Walk) []Order {
+	out := make([]Order, len(walks))
+	for i, w := range walks {
+		out[i] = w
+	}
+	return out
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/link"
-	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
@@ -27,7 +26,7 @@ const reserveWait = 10 * time.Millisecond
 type sender struct {
 	scan   *Scan
 	tx     link.TX
-	walk   *permute.Walk
+	walk   Order
 	enc    probe.Encoder
 	stamps probe.Stamper // enc, if its frames carry the time, else nil
 	tags   *validate.Batch

@@ -102,7 +102,7 @@ func newTrial(t *testing.T, p plan) *trial {
 		t.Fatal(err)
 	}
 	x.cfg = Config{
-		Space: space, Walks: walks, Total: space.Targets(), Probe: module,
+		Space: space, Walks: orders(walks), Total: space.Targets(), Probe: module,
 		Route:   probe.Route{Ether: true, Hops: []packet.MAC{{2, 0, 0, 0, 0, 1}}, Ports: validate.DefaultPorts(), TTL: 64},
 		Sources: []netip.Addr{scanner()}, Tries: 1, Batch: 64, Rate: 1000, Link: l, Seen: seen, Sink: x, Clock: PlainClock(),
 		Limits: Limits{Cooldown: time.Second, Grace: time.Second, MaxSendFailures: -1},
