@@ -256,6 +256,12 @@ func otherOpinion(msg []byte) *dnsmessage.Message {
 	if m.Unpack(msg) != nil {
 		return nil
 	}
+	// Unpack reads an address without looking whether the record's length is there; skipping looks.
+	var p dnsmessage.Parser
+	if _, err := p.Start(msg); err != nil || p.SkipAllQuestions() != nil || p.SkipAllAnswers() != nil ||
+		p.SkipAllAuthorities() != nil || p.SkipAllAdditionals() != nil {
+		return nil
+	}
 	return &m
 }
 
