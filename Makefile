@@ -52,7 +52,7 @@ bench-loss: build ## answers lost at 100,000 probes a second for 60 s, 2 % of 10
 
 bench-generate: ## walk, target, tag and patch through the real interfaces, 100,000 prefixes blocked; allocations
 	$(GO) test -run '^$$' -bench 'Generate|Calibrate' -benchtime 3s -count 3 ./internal/engine
-	$(GO) test -run '^$$' -bench 'Load' -benchtime 3x ./target
+	$(GO) test -run '^$$' -bench Build -benchtime 3x ./target
 
 check: lint test race cross fuzz demo ## what .ci/run runs
 
