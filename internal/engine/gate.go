@@ -9,18 +9,18 @@ import (
 // The gate is the one place through which everything that slows a scan acts: the rate that the caller sets while the scan
 // runs, and a collector that cannot keep up. Senders look at it once per batch.
 type gate struct {
-	rate atomic.Uint64 // probes per second of one sender, as float64 bits; 0 means unlimited
+	rate atomic.Uint64 // probes per second of all senders together, as float64 bits; 0 means unlimited
 	full atomic.Bool   // the collector's queue is more than half full
 }
 
 // holdCheck is how often a held sender looks again.
 const holdCheck = time.Millisecond
 
-// setRate sets the rate of one sender.
+// setRate sets the rate of all senders together.
 func (g *gate) setRate(pps float64) { g.rate.Store(math.Float64bits(pps)) }
 
-// perSender returns the rate of one sender.
-func (g *gate) perSender() float64 { return math.Float64frombits(g.rate.Load()) }
+// total returns the rate of all senders together.
+func (g *gate) total() float64 { return math.Float64frombits(g.rate.Load()) }
 
 // hold blocks while the collector's queue is too full. It returns false if done is closed.
 func (g *gate) hold(done <-chan struct{}) bool {

@@ -25,7 +25,8 @@ type Scan struct {
 	sendCounts []sendCounts
 	recvCounts []recvCounts
 	senders    atomic.Int32
-	limited    atomic.Bool // a sender ended because max-targets was reached
+	claimed    atomic.Uint64 // targets that senders have taken, if there is a limit to them
+	limited    atomic.Bool   // a sender ended because max-targets was reached
 	rows       atomic.Uint64
 
 	queue chan *batch
@@ -77,11 +78,29 @@ func New(cfg Config) (*Scan, error) {
 
 // SetRate changes the rate of all senders together, in probes per second; 0 means as fast as the link goes.
 func (s *Scan) SetRate(pps float64) {
-	s.gate.setRate(pps / float64(max(1, len(s.cfg.Link.TX))))
+	s.gate.setRate(pps)
 }
 
 // Rate returns the present rate of all senders together, 0 if it is not limited.
-func (s *Scan) Rate() float64 { return s.gate.perSender() * float64(len(s.cfg.Link.TX)) }
+func (s *Scan) Rate() float64 { return s.gate.total() }
+
+// perSender returns the rate of one sender. What a sender that has ended leaves goes to the others.
+func (s *Scan) perSender() float64 { return s.gate.total() / float64(max(1, s.senders.Load())) }
+
+// claim takes up to n targets out of those that max-targets allows all senders together, and returns how many it got.
+func (s *Scan) claim(n int) int {
+	most := s.cfg.Limits.MaxTargets
+	if most == 0 {
+		return n
+	}
+	for {
+		taken := s.claimed.Load()
+		got := min(uint64(n), most-taken)
+		if s.claimed.CompareAndSwap(taken, taken+got) {
+			return int(got)
+		}
+	}
+}
 
 // freeBatch takes an empty batch, waiting while all are on their way to the collector. Its rows are made at first use: a
 // scan with few answers never needs most of them.

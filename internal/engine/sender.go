@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"time"
 
@@ -31,7 +30,6 @@ type sender struct {
 	stamps probe.Stamper // enc, if its frames carry the time, else nil
 	tags   *validate.Batch
 	pace   *pacer
-	left   uint64 // targets that max-targets leaves this sender
 	counts *sendCounts
 
 	indexes []uint64        // of the targets taken from the walk at once
@@ -49,14 +47,6 @@ const drainTime = 5 * time.Second
 // newSender returns the i-th sender of the scan.
 func newSender(scan *Scan, i int, tx link.TX) *sender {
 	cfg := &scan.cfg
-	left := uint64(math.MaxUint64)
-	if most := cfg.Limits.MaxTargets; most > 0 {
-		n := uint64(len(cfg.Link.TX))
-		left = most / n
-		if uint64(i) < most%n {
-			left++
-		}
-	}
 	n := cfg.Batch
 	route := cfg.Route
 	if cfg.Random != nil {
@@ -64,7 +54,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 	}
 	s := &sender{
 		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
-		pace: newPacer(scan.clock, scan.gate.perSender()), left: left, counts: &scan.sendCounts[i],
+		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, n),
 	}
 	s.stamps, _ = s.enc.(probe.Stamper)
@@ -75,7 +65,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 func (s *sender) run() {
 	stop := s.scan.stop
 	for s.scan.gate.hold(stop.sending) {
-		s.pace.setRate(s.scan.gate.perSender())
+		s.pace.setRate(s.scan.perSender())
 		allowed := s.pace.wait(len(s.slots), stop.sending)
 		if allowed == 0 {
 			break
@@ -191,18 +181,17 @@ func (s *sender) load(most int) (n int, targets uint64) {
 	return n, targets
 }
 
-// refill takes the next targets from the walk. It returns false, and sets done, when there are none or no more are wanted.
+// refill takes the next targets from the walk, as many of them as max-targets still allows. It returns false, and sets done,
+// when there are none or no more are wanted.
 func (s *sender) refill() bool {
-	if s.left == 0 {
-		s.scan.limited.Store(true)
-		s.done = true
-		return false
-	}
-	n := s.walk.Fill(s.indexes[:min(uint64(len(s.indexes)), s.left)])
-	s.left -= uint64(n)
+	found := s.walk.Fill(s.indexes)
+	n := s.scan.claim(found)
 	s.targets, s.at = s.targets[:n], 0
 	for i, index := range s.indexes[:n] {
 		s.scan.cfg.Space.Fill(index, &s.targets[i])
+	}
+	if n < found {
+		s.scan.limited.Store(true)
 	}
 	s.done = n == 0
 	return !s.done

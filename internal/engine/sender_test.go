@@ -76,6 +76,19 @@ func TestMaxTargets(t *testing.T) {
 	}
 }
 
+// TestMaxTargetsOfUnevenWalks asks exactly as many as wanted, though the senders' parts of the walk hold unlike numbers of
+// targets: 1,024 addresses lie scattered over a cycle of 65,536.
+func TestMaxTargetsOfUnevenWalks(t *testing.T) {
+	for _, most := range []uint64{1000, 1023} {
+		p := plan{network: "10.0.0.0/22", senders: 3, change: func(cfg *Config) { cfg.Limits.MaxTargets, cfg.Rate = most, 0 }}
+		bubble(t, p, func(t *testing.T, x *trial) {
+			if res := x.end(t, MaxTargets); res.Targets != most || res.Sent != most {
+				t.Errorf("at most %d targets: %d targets, %d frames", most, res.Targets, res.Sent)
+			}
+		})
+	}
+}
+
 // TestUnreachableTargets passes over targets that have no next hop: they count as asked and get no frame.
 func TestUnreachableTargets(t *testing.T) {
 	for _, reachable := range []func(a netip.Addr) bool{
