@@ -21,8 +21,8 @@ import (
 // The defaults that a zero [Config] stands for: those of C ZMap.
 const (
 	DefaultRate     = 10_000 // probes per second
-	DefaultBatch    = 64     // frames handed to the kernel at once
-	DefaultRetries  = 10     // attempts beyond the first to send a frame
+	DefaultBatch    = link.DefaultBatch
+	DefaultRetries  = link.DefaultRetries
 	DefaultCooldown = 8 * time.Second
 	DefaultTTL      = 64
 	DefaultGrace    = time.Second

@@ -122,16 +122,14 @@ func linkType(ether bool) packet.LinkType {
 	return packet.LinkIP
 }
 
-// known looks the target up in the space and sets its index. Modules that accept answers from any port look only for the
-// address, and such answers are counted for the first port.
-func (r *receiver) known(t *target.Target) bool {
-	cfg := &r.scan.cfg
-	port := t.Port
-	if !r.desc.Ports || r.scan.anyPort {
-		port = r.scan.firstPort
+// known looks the target up in the space and sets its index. Where answers from any port are accepted, those from a port
+// that was not asked count for the first port; those from ports that were keep theirs, or one would pass for the other's
+// repeat.
+func (r *receiver) known(t *target.Target) (ok bool) {
+	space := r.scan.cfg.Space
+	if t.Index, ok = space.Index(t.Addr, t.Port); !ok && (r.scan.anyPort || !r.desc.Ports) {
+		t.Index, ok = space.Index(t.Addr, r.scan.firstPort)
 	}
-	index, ok := cfg.Space.Index(t.Addr, port)
-	t.Index = index
 	return ok
 }
 
