@@ -20,7 +20,7 @@ type scanOptions struct {
 	dryRun, fastDryRun                              bool
 	shards, shard                                   int64
 	sourcePorts, checkPort, sources                 string
-	gatewayMAC, sourceMAC, iface, link              string
+	gatewayMAC, sourceMAC, iface, link, netmapWait  string
 	noBypass                                        bool
 	module, moduleArgs                              string
 	ttl                                             int64
@@ -116,6 +116,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.sourceMAC, "source-mac", "", "hardware `address` to send from")
 	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
 	s.text(&o.link, "link", "", "`way` to send frames: auto or socket (default auto)")
+	s.text(&o.netmapWait, "netmap-wait-ping", "", "`address`, taken and ignored: C ZMap waits for it where it is built for netmap, which has no part here")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")
 	return s.FlagSet
 }
