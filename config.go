@@ -88,11 +88,24 @@ type Config struct {
 // Unlimited is the rate of a scan that goes as fast as the link takes it.
 const Unlimited = math.MaxFloat64
 
-// Hooks are called while a scan runs, from a goroutine that does nothing else. Nil means not wanted.
+// Hooks are called while a scan runs, never two at a time. A hook that blocks holds up the scan's start, or the progress
+// that follows and the scan's end, but no probe and no answer. Nil means not wanted.
 type Hooks struct {
-	Start    func(*Plan)    // everything is resolved and open; the first probe follows
-	Progress func(Progress) // about every second, and once at the end
+	// Start is called when everything is resolved and open; the first probe follows. Both arguments stay valid: the plan for
+	// reading, the control for as long as the scan runs, and without effect afterwards.
+	Start func(*Plan, *Control)
+	// Progress is called about every second, and once more when the last row is written.
+	Progress func(Progress)
 }
+
+// A Control steers a scan while it runs. Its methods may be called from any goroutine.
+type Control struct{ scan *engine.Scan }
+
+// Rate returns the rate that the scan aims at, in probes per second of all senders together; 0 means not limited.
+func (c *Control) Rate() float64 { return c.scan.Rate() }
+
+// SetRate changes it, from each sender's next probe on; 0 means as fast as the link goes.
+func (c *Control) SetRate(pps float64) { c.scan.SetRate(pps) }
 
 // The engine's own words for a running scan.
 type (

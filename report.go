@@ -22,7 +22,7 @@ type Plan struct {
 	SourcePorts validate.Ports
 	Seed        uint64
 	Generator   uint64
-	Rate        float64 // probes per second; 0 means not limited
+	Rate        float64 // probes per second at the start; 0 means not limited
 	MaxTargets  uint64  // for all shards together; 0 means no limit
 	Senders     int
 	Dedup       dedup.Method
@@ -35,6 +35,7 @@ type Report struct {
 	Plan
 	Counts
 	Reason             Stop
+	FinalRate          float64 // as Rate, at the end: another if [Control.SetRate] changed it
 	SendStart, SendEnd time.Time
 	RecvStart, RecvEnd time.Time
 }

@@ -177,24 +177,29 @@ func (s *setup) senders(targets uint64) int {
 	return int(min(uint64(n), max(1, targets)))
 }
 
-// walks draws the seed if there is none, and returns one walk for each of n senders through this shard of the space, or
-// through what is listed of it: in the same order, without the rest.
-func (s *setup) walks(space *target.Space, list *target.List, n int, plan *Plan) ([]engine.Order, error) {
+// order draws the seed if there is none, and returns the order of all targets that follows from it.
+func (s *setup) order(plan *Plan) (*permute.Cycle, error) {
 	plan.Seed = randomSeed()
 	if s.Seed != nil {
 		plan.Seed = *s.Seed
 	}
-	cycle, err := permute.New(plan.Seed, permute.Grid{Rows: space.Rows(), Cols: space.Cols()})
+	cycle, err := permute.New(plan.Seed, permute.Grid{Rows: plan.Space.Rows(), Cols: plan.Space.Cols()})
 	if err != nil {
 		return nil, fmt.Errorf("order the targets: %w", err)
 	}
 	plan.Generator = cycle.Generator()
+	return cycle, nil
+}
+
+// walks returns one walk for each of n senders through this shard of the space, or through what is listed of it: in the same
+// order, without the rest.
+func (s *setup) walks(c *course, n int) ([]engine.Order, error) {
 	shard := permute.Shard{N: s.Shard, Of: s.Shards}
-	if list != nil {
-		listed, err := cycle.Listed(indexesOf(space, list), shard, n)
+	if c.list != nil {
+		listed, err := c.cycle.Listed(indexesOf(c.space, c.list), shard, n)
 		return orders(listed), err
 	}
-	walks, err := cycle.Walks(shard, n)
+	walks, err := c.cycle.Walks(shard, n)
 	return orders(walks), err
 }
 

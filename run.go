@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
+	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
@@ -44,39 +45,63 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	return report, err
 }
 
-// scan builds the space, finds the way to it, opens the link and runs the engine.
-func (s *setup) scan(ctx context.Context, report *Report) (err error) {
-	plan := &report.Plan
+// A course is what a scan comes to once its lists are read and the way to its targets is found: all that there is to know
+// before the first packet.
+type course struct {
+	space  *target.Space // what the lists allow
+	list   *target.List  // the addresses to ask of that; nil means all
+	asked  *target.Space // what both come to
+	cycle  *permute.Cycle
+	limits engine.Limits
+}
+
+// prepare reads the lists, decides what was left open and finds the way to the targets. It puts what it finds into plan, and
+// sends nothing but what that way takes in the given mode.
+func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
 	plan.Probe, plan.Schema, plan.SourcePorts, plan.Rate, plan.Dedup = s.desc.Name, s.schema, s.SourcePorts, s.rate, s.Dedup
 	for _, w := range s.desc.Warnings {
 		s.Log.Warn(w)
 	}
-	space, list, err := s.space(ctx)
-	if err != nil {
-		return err
+	c := &course{}
+	var err error
+	if c.space, c.list, err = s.space(ctx); err != nil {
+		return nil, err
 	}
-	asked := space
-	if list != nil {
-		if asked, err = space.Intersect(list); err != nil {
-			return err
+	c.asked = c.space
+	if c.list != nil {
+		if c.asked, err = c.space.Intersect(c.list); err != nil {
+			return nil, err
 		}
-		plan.Listed = uint64(list.Lines())
+		plan.Listed = uint64(c.list.Lines())
 	}
-	total := asked.Targets()
-	plan.Space, plan.Total = space, total
+	total := c.asked.Targets()
+	plan.Space, plan.Total = c.space, total
 	plan.Senders = s.senders(total)
-	limits, err := s.limits(plan, total)
+	if c.limits, err = s.limits(plan, total); err != nil {
+		return nil, err
+	}
+	if c.cycle, err = s.order(plan); err != nil {
+		return nil, err
+	}
+	plan.Path, err = s.path(ctx, c.asked, mode)
+	return c, err
+}
+
+// scan prepares, opens the link and runs the engine.
+func (s *setup) scan(ctx context.Context, report *Report) (err error) {
+	plan, mode := &report.Plan, netdev.Scan
+	if s.DryRun != nil {
+		mode = netdev.DryRun
+	}
+	c, err := s.prepare(ctx, plan, mode)
 	if err != nil {
 		return err
 	}
-	walks, err := s.walks(space, list, plan.Senders, plan)
+	walks, err := s.walks(c, plan.Senders)
 	if err != nil {
 		return err
 	}
-	if plan.Path, err = s.path(ctx, asked); err != nil {
-		return err
-	}
-	hops, err := s.hops(ctx, asked, plan.Path)
+	hops, err := s.hops(ctx, c.asked, plan.Path)
 	if err != nil {
 		return err
 	}
@@ -89,24 +114,24 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return fmt.Errorf("draw validation key: %w", err)
 	}
-	seen, err := dedup.New(dedup.Config{Method: s.Dedup, Targets: indexes(space), Window: s.DedupWindow})
+	seen, err := dedup.New(dedup.Config{Method: s.Dedup, Targets: indexes(c.space), Window: s.DedupWindow})
 	if err != nil {
 		return err
 	}
 	scan, err := engine.New(engine.Config{
-		Space: space, Walks: walks, Total: total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
+		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: seen,
-		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
+		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: c.limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
 	})
 	if err != nil {
 		return err
 	}
 	if s.Hooks.Start != nil {
-		s.Hooks.Start(plan)
+		s.Hooks.Start(plan, &Control{scan})
 	}
 	res, err := scan.Run(ctx)
-	report.Counts, report.Reason = res.Counts, res.Reason
+	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
 	return s.closeSink(report, err)
 }
@@ -188,15 +213,11 @@ func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
 const sampleTargets = 256
 
 // path finds the interface, the addresses and the next hop for the targets.
-func (s *setup) path(ctx context.Context, space *target.Space) (*netdev.Path, error) {
-	q := netdev.Query{
+func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode) (*netdev.Path, error) {
+	p, err := netdev.Find(ctx, netdev.Query{
 		Targets: space.Sample(sampleTargets), Interface: s.Interface, Sources: s.Sources,
-		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC,
-	}
-	if s.DryRun != nil {
-		q.Mode = netdev.DryRun
-	}
-	p, err := netdev.Find(ctx, q)
+		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC, Mode: mode,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func flooded(t *testing.T, net *lab.Net, c Config, floods ...lab.Flood) (*Report
 	over := errors.New("the floods are over")
 	sent := make(chan []lab.Flooded, 1)
 	c.Cooldown = time.Minute
-	c.Hooks.Start = func(*Plan) {
+	c.Hooks.Start = func(*Plan, *Control) {
 		go func() {
 			var all []lab.Flooded
 			for _, f := range floods {
@@ -122,7 +122,7 @@ func TestLostFramesAreCounted(t *testing.T) {
 			<-release
 		}
 	}
-	c.Hooks.Start = func(*Plan) {
+	c.Hooks.Start = func(*Plan, *Control) {
 		go func() {
 			defer close(release)
 			awaitAnswers(t, net, late)

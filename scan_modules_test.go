@@ -134,7 +134,7 @@ func TestIPIP(t *testing.T) {
 	world := startNet(t, lab.Hosts{Prefix: prefix("10.22.0.0/26"), Kind: lab.Kernel})
 	c, rows := moduleScan(t, "ipip", "10.22.0.0/26")
 	c.SourcePorts = validate.Ports{First: 40_000, Last: 40_000} // so that the hosts below know the port
-	c.Hooks.Start = func(*Plan) {
+	c.Hooks.Start = func(*Plan, *Control) {
 		for _, host := range []struct {
 			from string
 			to   uint16

@@ -104,7 +104,7 @@ func TestHooks(t *testing.T) {
 	var plans []Plan
 	var reports []Progress
 	c.Hooks = Hooks{
-		Start:    func(p *Plan) { plans = append(plans, *p) },
+		Start:    func(p *Plan, _ *Control) { plans = append(plans, *p) },
 		Progress: func(p Progress) { reports = append(reports, p) },
 	}
 	r := run(t, c)

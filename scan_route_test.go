@@ -51,7 +51,7 @@ func TestNoWayToTheTargets(t *testing.T) {
 // noWay fails the test unless Run returns an error with all of the words, without a probe, a row or a use of the sink.
 func noWay(t *testing.T, c Config, rows *table, words ...string) error {
 	t.Helper()
-	c.Hooks.Start = func(*Plan) { t.Error("the scan began") }
+	c.Hooks.Start = func(*Plan, *Control) { t.Error("the scan began") }
 	r, err := Run(t.Context(), c)
 	if err == nil || r == nil {
 		t.Fatalf("error %v, report %v; want an error and a report", err, r)

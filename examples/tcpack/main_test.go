@@ -35,7 +35,7 @@ func TestScan(t *testing.T) {
 	c := config("80,81", []string{"10.40.0.0/24"}, &out)
 	c.Cooldown = 400 * time.Millisecond
 	forged := make(chan error, 1)
-	c.Hooks.Start = func(*zmap.Plan) {
+	c.Hooks.Start = func(*zmap.Plan, *zmap.Control) {
 		go func() {
 			_, err := net.Forge(t.Context(), lab.Flood{
 				Frames: 6000, Rate: 10_000, Answers: []lab.Answer{lab.RST, lab.Unreachable, lab.SYNACK},

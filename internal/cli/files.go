@@ -146,7 +146,7 @@ func (j *job) openStatus() error {
 	}
 	var plan *zmap.Plan
 	var m *monitor.Monitor
-	j.config.Hooks.Start = func(p *zmap.Plan) {
+	j.config.Hooks.Start = func(p *zmap.Plan, _ *zmap.Control) {
 		plan = p
 		j.beginFiles()
 		m = monitor.New(j.statusOutputs(updates)...)
