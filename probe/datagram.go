@@ -90,8 +90,6 @@ type datagramAnswers struct{ class, success, sport, dport, icmp int }
 
 // Match accepts datagrams to the port that the tag gives to a probe of the address and port they come from, and ICMP errors
 // that quote such a probe.
-//
-// A caller that takes answers from other ports sets p.SrcPort to a port that was asked, and tries again.
 func (a datagramAnswers) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
 	t, _, ok := a.matchTag(p, tags)
 	return t, ok

@@ -35,7 +35,8 @@ type Description struct {
 	FrameLen int
 	// Ports says that targets have ports and probes source ports.
 	Ports bool
-	// AnyPort accepts answers from ports that were not asked, unless the user wants them checked.
+	// AnyPort accepts answers from other ports than the one asked, unless the user wants them checked. Match is then called
+	// again with tags that are those of a port that was asked, whatever port it wants them for.
 	AnyPort bool
 	// FromResponder keeps the responder's address in saddr when an ICMP error answers. Otherwise saddr is the target.
 	FromResponder bool

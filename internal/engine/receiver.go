@@ -43,6 +43,7 @@ type receiver struct {
 	dec    probe.Decoder
 	timed  probe.TimedDecoder // dec, if it wants to know when answers arrive, else nil
 	tags   *validate.Tagger
+	asked  askedTags // tags, for answers from another port than the one asked
 	desc   probe.Description
 	parsed packet.Parsed
 	batch  *batch
@@ -95,8 +96,8 @@ func (r *receiver) take(f *link.Frame) {
 	if p.Fragment != packet.NotFragment {
 		c.fragments.Add(1)
 	}
-	t, ok := r.dec.Match(p, r.tags)
-	if !ok || !r.known(&t) {
+	t, ok := r.recognise()
+	if !ok {
 		c.failed.Add(1)
 		return
 	}
@@ -120,17 +121,6 @@ func linkType(ether bool) packet.LinkType {
 		return packet.LinkEthernet
 	}
 	return packet.LinkIP
-}
-
-// known looks the target up in the space and sets its index. Where answers from any port are accepted, those from a port
-// that was not asked count for the first port; those from ports that were keep theirs, or one would pass for the other's
-// repeat.
-func (r *receiver) known(t *target.Target) (ok bool) {
-	space := r.scan.cfg.Space
-	if t.Index, ok = space.Index(t.Addr, t.Port); !ok && (r.scan.anyPort || !r.desc.Ports) {
-		t.Index, ok = space.Index(t.Addr, r.scan.firstPort)
-	}
-	return ok
 }
 
 // fill writes the row and counts it; it returns false for rows that the default mode does not want.

@@ -13,11 +13,11 @@ import (
 // A Scan is one run. Make it with [New], run it once with [Scan.Run]; Counts, Progress and SetRate may be called from any
 // goroutine meanwhile.
 type Scan struct {
-	cfg       Config
-	clock     Clock
-	layout    layout
-	anyPort   bool   // answers from ports that were not asked count
-	firstPort uint16 // port of the first column of the space
+	cfg        Config
+	clock      Clock
+	layout     layout
+	firstPort  uint16   // port of the first column of the space
+	otherPorts []uint16 // ports to try where answers may come from any: the first of the space
 
 	stop *stopper
 	gate gate
@@ -70,8 +70,12 @@ func New(cfg Config) (*Scan, error) {
 	for range cap(s.free) {
 		s.free <- &batch{}
 	}
-	s.anyPort = desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort)
 	s.firstPort = cfg.Space.At(0).Port
+	if desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort) {
+		for i := range min(maxOtherPorts, cfg.Space.Ports().Len()) {
+			s.otherPorts = append(s.otherPorts, cfg.Space.Ports().At(i))
+		}
+	}
 	s.SetRate(cfg.Rate)
 	return s, nil
 }
@@ -163,17 +167,23 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 // startReceivers starts one receiver per queue.
 func (s *Scan) startReceivers() *sync.WaitGroup {
 	var wg sync.WaitGroup
-	for i, rx := range s.cfg.Link.RX {
-		r := &receiver{
-			scan: s, rx: rx, dec: s.cfg.Probe.NewDecoder(), tags: s.tagger(),
-			desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i],
-		}
+	for i := range s.cfg.Link.RX {
+		r := s.receiver(i)
 		wg.Go(func() {
 			defer s.pin(i)()
 			r.run()
 		})
 	}
 	return &wg
+}
+
+// receiver returns the receiver of one queue.
+func (s *Scan) receiver(i int) *receiver {
+	tags := s.tagger()
+	return &receiver{
+		scan: s, rx: s.cfg.Link.RX[i], dec: s.cfg.Probe.NewDecoder(), tags: tags, asked: askedTags{Tagger: tags},
+		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i],
+	}
 }
 
 // startSenders starts one sender per queue.

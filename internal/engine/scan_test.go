@@ -99,7 +99,7 @@ func TestAnswersForNoTarget(t *testing.T) {
 		{"10.0.1.9:80", No, 0},
 		{"10.0.0.9:81", ByModule, 0},
 		{"10.0.0.9:81", Yes, 0},
-		{"10.0.0.9:81", No, 1},
+		{"10.0.0.9:81", No, 0},
 	} {
 		var x *trial
 		hosts := func(a netip.AddrPort) []reply {

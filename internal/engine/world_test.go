@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -60,7 +61,10 @@ type line struct {
 type plan struct {
 	network string // what to scan, port 80
 	ports   []uint16
+	module  string // tcp_synscan without it
+	args    string
 	hosts   func(netip.AddrPort) []reply
+	wild    func(p *packet.Parsed, emit func(time.Duration, []byte)) // instead of hosts: gets the probe itself
 	options linktest.Options
 	senders int
 	shard   permute.Shard
@@ -76,8 +80,8 @@ func bubble(t *testing.T, p plan, f func(t *testing.T, x *trial)) {
 func newTrial(t *testing.T, p plan) *trial {
 	t.Helper()
 	x := &trial{start: time.Now()}
-	net := linktest.New(func(b []byte, emit func(time.Duration, []byte)) { x.arrived(b, p.hosts, emit) }, p.options)
-	module, err := probe.New("tcp_synscan", probe.Args{})
+	net := linktest.New(func(b []byte, emit func(time.Duration, []byte)) { x.arrived(b, p, emit) }, p.options)
+	module, err := probe.New(cmp.Or(p.module, "tcp_synscan"), probe.Args{Text: p.args})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +137,21 @@ func newSpace(t *testing.T, p plan) *target.Space {
 func scanner() netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, 1}) }
 
 // arrived notes a probe and answers it.
-func (x *trial) arrived(b []byte, hosts func(netip.AddrPort) []reply, emit func(time.Duration, []byte)) {
+func (x *trial) arrived(b []byte, by plan, emit func(time.Duration, []byte)) {
 	var p packet.Parsed
 	p.Decode(b, packet.LinkEthernet)
 	dst := netip.AddrPortFrom(p.Dst, p.DstPort)
 	x.mu.Lock()
 	x.frames = append(x.frames, frame{at: time.Since(x.start), src: netip.AddrPortFrom(p.Src, p.SrcPort), dst: dst})
 	x.mu.Unlock()
-	if hosts == nil {
+	switch {
+	case by.wild != nil:
+		by.wild(&p, emit)
+		return
+	case by.hosts == nil:
 		return
 	}
-	for _, r := range hosts(dst) {
+	for _, r := range by.hosts(dst) {
 		if r.frame == nil {
 			r.frame = answer(&p, r.flags)
 		}
@@ -182,7 +190,10 @@ func (x *trial) Write(r *record.Record) error {
 		}
 	}
 	get := func(name string) *record.Value {
-		i, _ := r.Schema.Lookup(name)
+		i, ok := r.Schema.Lookup(name)
+		if !ok {
+			return &record.Value{}
+		}
 		return &r.Values[i]
 	}
 	x.mu.Lock()
