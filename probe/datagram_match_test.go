@@ -11,6 +11,7 @@ import (
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
 )
 
 // A datagramAnswer is a frame that arrives after the probe shot, of the module c, to each target of which two probes go.
