@@ -43,8 +43,8 @@ func (s *setup) hops(ctx context.Context, space *target.Space, p *netdev.Path) (
 	if err != nil {
 		return nil, err
 	}
-	if found.Silent > 0 {
-		s.Log.Info(fmt.Sprintf("%d targets on the local network do not answer ARP and are not probed", found.Silent))
+	if n := len(found.Silent); n > 0 {
+		s.Log.Info(fmt.Sprintf("%d addresses on the local network do not answer ARP and are not probed", n))
 	}
 	t.onLink, t.found = p.OnLink, found
 	for _, f := range found.Found {

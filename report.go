@@ -1,6 +1,7 @@
 package zmap
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
@@ -19,6 +20,7 @@ type Plan struct {
 	Total       uint64 // addresses to ask, times ports, in all shards
 	Listed      uint64 // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path
+	Silent      []netip.Addr // targets on the local network that did not answer ARP: they get no probe
 	SourcePorts validate.Ports
 	Seed        uint64
 	Generator   uint64

@@ -105,6 +105,9 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return err
 	}
+	if hops.found != nil {
+		plan.Silent = hops.found.Silent
+	}
 	l, err := s.open(ctx, plan)
 	if err != nil {
 		return err

@@ -135,6 +135,34 @@ func (j *job) writeMetadata(m *monitor.Metadata) error {
 	return nil
 }
 
+// openUnreachable opens the file for the targets that cannot be reached.
+func (j *job) openUnreachable() error {
+	var err error
+	if j.o.unreachable != "" {
+		j.silent, err = j.open("unreachable-file", j.o.unreachable)
+	}
+	return err
+}
+
+// writeUnreachable writes the targets that could not be reached, if they are wanted.
+func (j *job) writeUnreachable(r *zmap.Report) error {
+	if j.silent == nil {
+		return nil
+	}
+	var b strings.Builder
+	for _, a := range r.Silent {
+		fmt.Fprintln(&b, a)
+	}
+	err := j.silent.begin()
+	if err == nil {
+		_, err = j.silent.WriteString(b.String())
+	}
+	if err != nil {
+		return fmt.Errorf("--unreachable-file: %w", sink.WriteError(err))
+	}
+	return nil
+}
+
 // openStatus sets up what a user sees of the scan's progress.
 func (j *job) openStatus() error {
 	var updates *file

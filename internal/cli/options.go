@@ -30,7 +30,7 @@ type scanOptions struct {
 	dedup                                           string
 	dedupWindow                                     int64
 	verbosity                                       int64
-	logFile, metadataFile, statusFile               string
+	logFile, metadataFile, statusFile, unreachable  string
 	quiet                                           bool
 	notes, userMetadata                             string
 	maxSendFailures                                 int64
@@ -158,6 +158,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.logFile, "log-file", "l", "write the log to `file` instead of standard error")
 	s.text(&o.metadataFile, "metadata-file", "m", "write what the scan was and did to `file` as JSON; - for standard output")
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
+	s.text(&o.unreachable, "unreachable-file", "", "write the targets on the local network that do not answer ARP, and so get no probe, to `file`, one a line")
 	s.flag(&o.quiet, "quiet", "q", "print no status line")
 	s.textOrEmpty(&o.notes, "notes", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")

@@ -58,6 +58,7 @@ type job struct {
 	log      *slog.Logger
 	files    []*file
 	metadata *file // nil without --metadata-file, and if that is standard output
+	silent   *file // nil without --unreachable-file
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.
@@ -66,7 +67,7 @@ func (j *job) prepare() error {
 		return err
 	}
 	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
-	for _, open := range []func() error{j.openMetadata, j.openOutput, j.openStatus} {
+	for _, open := range []func() error{j.openMetadata, j.openUnreachable, j.openOutput, j.openStatus} {
 		if err == nil {
 			err = open()
 		}
@@ -86,7 +87,7 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	err = interruption(ctx, err)
-	werr := j.writeMetadata(j.describe(report, err))
+	werr := errors.Join(j.writeUnreachable(report), j.writeMetadata(j.describe(report, err)))
 	if report.Reason != engine.Running {
 		j.log.Info(j.summary(report), "module", "zmap")
 	}
@@ -103,8 +104,12 @@ func (j *job) summary(r *zmap.Report) string {
 	if j.config.DryRun != nil {
 		return fmt.Sprintf("dry run %s (%s): %d probes shown in %s", end, r.Reason, r.Sent, duration)
 	}
-	return fmt.Sprintf("%s (%s): %d probes sent to %d targets in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
-		end, r.Reason, r.Sent, r.Targets, duration, r.Refused, r.SuccessUnique, r.HitRate(), r.Lost)
+	targets := fmt.Sprintf("%d targets", r.Targets)
+	if r.Unreachable > 0 {
+		targets += fmt.Sprintf(" (%d of them unreachable)", r.Unreachable)
+	}
+	return fmt.Sprintf("%s (%s): %d probes sent to %s in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
+		end, r.Reason, r.Sent, targets, duration, r.Refused, r.SuccessUnique, r.HitRate(), r.Lost)
 }
 
 // openLog opens the log.

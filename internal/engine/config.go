@@ -23,7 +23,7 @@ type Config struct {
 	Probe probe.Probe
 	Route probe.Route
 	// Hop returns the next hop of a target, as a position in Route.Hops, and false for a target that no frame can reach:
-	// it counts as asked, and gets no probe. Nil means 0 for all.
+	// it counts as asked and as unreachable, and gets no probe. Nil means 0 for all.
 	Hop func(netip.Addr) (uint16, bool)
 	// Random returns the source of random words for the i-th sender's encoder; nil means that no probe needs one.
 	Random  func(i int) func() uint64

@@ -4,11 +4,12 @@ import "sync/atomic"
 
 // Counts are a scan's numbers at one moment.
 type Counts struct {
-	Targets uint64 // targets asked, or about to be: their frames are made
-	Probes  uint64 // frames made
-	Queued  uint64 // frames handed to the link
-	Sent    uint64 // frames that left
-	Refused uint64 // frames that the kernel or the driver would not take
+	Targets     uint64 // targets asked, or about to be: their frames are made
+	Unreachable uint64 // those of them that no frame can reach, so that none was made
+	Probes      uint64 // frames made
+	Queued      uint64 // frames handed to the link
+	Sent        uint64 // frames that left
+	Refused     uint64 // frames that the kernel or the driver would not take
 
 	Received uint64 // frames that passed the capture filter
 	Lost     uint64 // frames that the kernel had for us and could not hand over
@@ -28,9 +29,10 @@ type Counts struct {
 
 // sendCounts are one sender's counters. The sender writes them once per batch; anyone reads.
 type sendCounts struct {
-	targets atomic.Uint64
-	probes  atomic.Uint64
-	_       [112]byte // a cache line of its own, and its neighbour, which some processors fetch along
+	targets     atomic.Uint64
+	unreachable atomic.Uint64
+	probes      atomic.Uint64
+	_           [104]byte // a cache line of its own, and its neighbour, which some processors fetch along
 }
 
 // recvCounts are one receiver's counters. The receiver writes them; anyone reads.
@@ -63,6 +65,7 @@ func (s *Scan) Counts() Counts {
 	var c Counts
 	for i := range s.sendCounts {
 		c.Targets += s.sendCounts[i].targets.Load()
+		c.Unreachable += s.sendCounts[i].unreachable.Load()
 		c.Probes += s.sendCounts[i].probes.Load()
 	}
 	for _, tx := range s.cfg.Link.TX {

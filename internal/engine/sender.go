@@ -39,6 +39,8 @@ type sender struct {
 	shots   []probe.Shot
 	slots   []link.Slot
 	done    bool // the walk, or max-targets, is at its end
+
+	unreachable uint64 // targets passed over so far
 }
 
 // drainTime bounds how long a sender waits for its queue to empty after its last probe.
@@ -136,6 +138,7 @@ func (s *sender) fill(slots []link.Slot) int {
 		slot.N = s.enc.Patch(slot.Data, shot)
 	}
 	s.counts.targets.Add(targets)
+	s.counts.unreachable.Store(s.unreachable)
 	s.counts.probes.Add(uint64(n))
 	return n
 }
@@ -171,6 +174,7 @@ func (s *sender) load(most int) (n int, targets uint64) {
 			var reachable bool
 			if shot.Hop, reachable = cfg.Hop(shot.Addr); !reachable {
 				s.pending = 0
+				s.unreachable++
 				continue
 			}
 		}

@@ -107,8 +107,9 @@ func TestUnreachableTargets(t *testing.T) {
 		}
 		bubble(t, p, func(t *testing.T, x *trial) {
 			res := x.end(t, WalkDone)
-			if res.Targets != 256 || int(res.Sent) != 2*want || len(x.rows) != 2*want {
-				t.Errorf("%d targets, %d frames, %d rows; want 256, %d, %d", res.Targets, res.Sent, len(x.rows), 2*want, 2*want)
+			if res.Targets != 256 || int(res.Unreachable) != 256-want || int(res.Sent) != 2*want || len(x.rows) != 2*want {
+				t.Errorf("%d targets, %d of them unreachable, %d frames, %d rows; want 256, %d, %d, %[5]d",
+					res.Targets, res.Unreachable, res.Sent, len(x.rows), 256-want, 2*want)
 			}
 			for _, f := range x.frames {
 				if !reachable(f.dst.Addr()) {

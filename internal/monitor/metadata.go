@@ -110,6 +110,8 @@ type Metadata struct {
 	StopError  string // what caused that, if it was no ordinary end
 	LinkEngine string // what moved the packets
 	LinkReason string // why that engine
+
+	Unreachable uint64 // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
 }
 
 // WriteTo writes m as a line to w, in one Write.

@@ -146,6 +146,7 @@ func (m *Metadata) addNew(o *jsonObject) {
 	o.given("link_engine", m.LinkEngine)
 	o.given("link_reason", m.LinkReason)
 	o.uint("recv_lost", m.Lost)
+	o.uint("targets_unreachable", m.Unreachable)
 }
 
 // macText returns the lower-case form with colons.

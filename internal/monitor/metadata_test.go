@@ -24,7 +24,7 @@ func fullMetadata() Metadata {
 		Interface: "eth0", Rate: 5, Bandwidth: 6, Cooldown: 7 * time.Second, Senders: 8, Seed: math.MaxUint64, SeedProvided: true,
 		Generator: 9, Shard: 1, Shards: 10, MinHitRate: 0.1, MaxSendFailures: &failures, Syslog: true, DefaultMode: true,
 		Received: 12, Lost: 13, IfDropped: 14, Fragments: 15, Allowed: 16, NotAllowed: 1<<32 - 16,
-		ValidationPassed: 17, ValidationFailed: 18, FirstScanned: 19, SendFailures: 20, PacketsSent: 21, TargetsScanned: 32,
+		ValidationPassed: 17, ValidationFailed: 18, FirstScanned: 19, SendFailures: 20, PacketsSent: 21, TargetsScanned: 32, Unreachable: 33,
 		SuccessTotal: 22, SuccessUnique: 23, HasAppSuccess: true, AppSuccessTotal: 24, AppSuccessUnique: 25,
 		CooldownTotal: 26, CooldownUnique: 27, FailureTotal: 28, Probes: 2, ProbeModule: "dns", OutputModule: "csv",
 		SendStart: at(1), SendEnd: at(2), RecvStart: at(3), RecvEnd: at(4), Location: time.UTC,
@@ -60,7 +60,7 @@ const fullGolden = `{ "local_hostname": "vm", "full_hostname": "vm.example", "so
 	`"log_level": 3, "deduplication_method": "window", "deduplication_window_size": 1000000, "user-metadata": { "a": [ 1 ] }, ` +
 	`"notes": "a note", "blocklisted_networks": [ "10.1.2.3\/8", "0.0.0.0\/32" ], "allowlisted_networks": [ "192.0.2.0\/24" ], ` +
 	`"zmap_version": "1.0.0", "stop_reason": "interrupted", "stop_error": "signal", "link_engine": "sendmmsg", ` +
-	`"link_reason": "no XDP", "recv_lost": 13 }`
+	`"link_reason": "no XDP", "recv_lost": 13, "targets_unreachable": 33 }`
 
 func TestMetadataFull(t *testing.T) {
 	m := fullMetadata()
@@ -93,7 +93,7 @@ func TestMetadataOfNothing(t *testing.T) {
 		`"recv_start_time": "1970-01-01T00:00:00+0000", "recv_end_time": "1970-01-01T00:00:00+0000", ` +
 		`"gateway_mac": "00:00:00:00:00:00", "source_mac": "00:00:00:00:00:00", "source_ips": [ ], "dryrun": 0, "quiet": 0, ` +
 		`"log_level": 0, "deduplication_method": "", "blocklisted_networks": [ ], "zmap_version": "", "stop_reason": "", ` +
-		`"recv_lost": 0 }`
+		`"recv_lost": 0, "targets_unreachable": 0 }`
 	if got := string(m.AppendJSON(nil)); got != want {
 		t.Errorf("differences (-want +got):\n%s", cmp.Diff(strings.Split(want, ", "), strings.Split(got, ", ")))
 	}

@@ -311,8 +311,8 @@ func TestRealNeighbours(t *testing.T) {
 	if d := cmp.Diff(want, n.Found, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Errorf("found (-want +got)\n%s", d)
 	}
-	if n.Silent != 256-len(want) {
-		t.Errorf("%d silent, want %d", n.Silent, 256-len(want))
+	if len(n.Silent) != 256-len(want) {
+		t.Errorf("%d silent, want %d", len(n.Silent), 256-len(want))
 	}
 }
 
@@ -329,8 +329,8 @@ func TestRealNeighboursMany(t *testing.T) {
 	must(t, err)
 	n, err := Neighbours(t.Context(), NeighbourQuery{Path: path, Targets: all(pfx("192.0.2.128/25")), Rate: 20000})
 	must(t, err)
-	if len(n.Found) != 128 || n.Silent != 0 {
-		t.Errorf("found %d, silent %d, want 128 and 0", len(n.Found), n.Silent)
+	if len(n.Found) != 128 || len(n.Silent) != 0 {
+		t.Errorf("found %d, silent %v, want 128 and 0", len(n.Found), n.Silent)
 	}
 }
 

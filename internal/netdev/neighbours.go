@@ -34,8 +34,8 @@ type Neighbour struct {
 
 // A Neighbourhood is what [Neighbours] found out. It is the caller's own.
 type Neighbourhood struct {
-	Found  []Neighbour // sorted by address
-	Silent int         // targets on the link that did not answer
+	Found  []Neighbour  // sorted by address
+	Silent []netip.Addr // targets on the link that did not answer, sorted
 }
 
 // Index returns the position of an address in n.Found. It does not allocate.
@@ -50,7 +50,7 @@ func neighbourWaits() []time.Duration {
 
 // Neighbours asks every target that is on the link for its hardware address: up to three times, at q.Rate. It blocks
 // until all have answered or two seconds more than the requests take; ctx ends that. A target that does not answer is
-// counted, not an error. Addresses of this host count as silent, since no frame reaches them over the link.
+// named, not an error. Addresses of this host count as silent, since no frame reaches them over the link.
 //
 // Entries that the administrator made in the kernel's neighbour table are taken as they are; what the kernel has learned
 // itself is asked for afresh. Asking needs CAP_NET_RAW.
@@ -92,8 +92,8 @@ func findNeighbours(ctx context.Context, k kernel, q NeighbourQuery) (*Neighbour
 			n.Found = append(n.Found, Neighbour{Addr: a, MAC: mac})
 		}
 	}
-	n.Silent = len(targets) - len(n.Found)
 	slices.SortFunc(n.Found, func(a, b Neighbour) int { return a.Addr.Compare(b.Addr) })
+	n.Silent = slices.DeleteFunc(targets, func(t netip.Addr) bool { _, ok := n.Index(t); return ok })
 	return n, nil
 }
 
