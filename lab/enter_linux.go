@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,8 @@ import (
 //	outer ── clone(NEWNET or NEWUSER|NEWNET) ──> scanner ── clone(NEWNET) ──> internet
 //	         signals forwarded, status returned           control socket: fd 3
 //
+// and once more as the keeper of each program that Start runs.
+//
 // The role travels in an environment variable, with the number of the namespace that was left. It is taken out of the
 // environment at once, so that programs started by the scanner begin as outer ones again.
 const roleVariable = "ZMAP_LAB_ROLE"
@@ -29,6 +32,7 @@ const (
 	roleOuter    role = ""
 	roleScanner  role = "scanner"
 	roleInternet role = "internet"
+	roleKeeper   role = "keeper"
 )
 
 // Main is the whole body of a TestMain: it runs the tests inside a fresh network namespace and exits with their status.
@@ -51,7 +55,7 @@ func Main(m Suite) {
 
 // Enter moves a program into a fresh network namespace. It must be called before the program does anything that shows,
 // because the program is run again from its beginning with the same arguments, environment and standard files: once as the
-// scanner, and once more by New as the Internet.
+// scanner, once more by New as the Internet, and by every Start.
 //
 // In the scanner it returns inside = true; the caller goes on and may call New. In all other processes it returns when the
 // work is done, and the caller must exit with the status: that of the scanner, or 128 plus the signal that ended it.
@@ -70,6 +74,11 @@ func Enter() (inside bool, status int, err error) {
 			return false, 1, fmt.Errorf("run the test Internet: %w", err)
 		}
 		return false, 0, nil
+	case roleKeeper:
+		if status, err = keep(); err != nil {
+			return false, 1, fmt.Errorf("run a program in the test Internet: %w", err)
+		}
+		return false, status, nil
 	case roleScanner:
 		if err := claimNamespace(left); err != nil {
 			return false, 1, err
@@ -93,7 +102,8 @@ func takeRole() (as role, left uint64, err error) {
 	}
 	name, number, _ := strings.Cut(value, ":")
 	left, err = strconv.ParseUint(number, 10, 64)
-	if err != nil || (name != string(roleScanner) && name != string(roleInternet)) {
+	known := []role{roleScanner, roleInternet, roleKeeper}
+	if err != nil || !slices.Contains(known, role(name)) {
 		return roleOuter, 0, fmt.Errorf("the variable %s=%q is not of this program's making: unset it", roleVariable, value)
 	}
 	return role(name), left, nil

@@ -207,14 +207,14 @@ func start(t *testing.T, cmd *exec.Cmd) <-chan string {
 	return lines
 }
 
-// TestNothingSurvives: kill -9 of any of the three processes takes the others with it.
+// TestNothingSurvives: kill -9 of the outer process or the scanner takes all others with it.
 func TestNothingSurvives(t *testing.T) {
 	for _, victim := range []string{"outer", "scanner"} {
 		cmd := program(t, "world")
 		lines := start(t, cmd)
-		var scanner, internet int
+		var scanner, internet, keeper int
 		line := <-lines
-		if _, err := fmt.Sscan(line, &scanner, &internet); err != nil {
+		if _, err := fmt.Sscan(line, &scanner, &internet, &keeper); err != nil {
 			t.Fatalf("the program printed %q: %v", line, err)
 		}
 		pid := map[string]int{"outer": cmd.Process.Pid, "scanner": scanner}[victim]
@@ -222,7 +222,7 @@ func TestNothingSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.Wait()
-		for name, pid := range map[string]int{"scanner": scanner, "internet": internet} {
+		for name, pid := range map[string]int{"scanner": scanner, "internet": internet, "keeper": keeper} {
 			if !endsSoon(pid) {
 				t.Errorf("%s killed: the %s (process %d) lives on", victim, name, pid)
 			}

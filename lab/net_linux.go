@@ -22,6 +22,10 @@ type Net struct {
 	control  *client
 	once     sync.Once
 	closed   error
+
+	mu       sync.Mutex // guards the fields below
+	programs []*child   // all that Start has started
+	closing  bool
 }
 
 // New starts the test Internet that w declares and returns when it is ready: the link is up and routed, every host
@@ -193,7 +197,7 @@ func (n *Net) Stats(ctx context.Context) (Stats, error) {
 	return st, nil
 }
 
-// Close ends the Internet and removes the link. It may be called more than once; later calls return what the first did.
+// Close ends the Internet with the programs in it, and removes the link. It may be called more than once; later calls return what the first did.
 func (n *Net) Close() error {
 	n.once.Do(func() { n.closed = n.close() })
 	return n.closed
@@ -201,6 +205,7 @@ func (n *Net) Close() error {
 
 func (n *Net) close() error {
 	var err error
+	n.endPrograms()
 	if n.link.Index != 0 {
 		if scan0, lookup := netlink.LinkByIndex(n.link.Index); lookup == nil {
 			err = netlink.LinkDel(scan0)

@@ -52,6 +52,24 @@ func (n *Net) Listen(context.Context, string) (net.Listener, error) { return nil
 // ListenPacket returns an error.
 func (n *Net) ListenPacket(context.Context, string) (net.PacketConn, error) { return nil, errNotHere }
 
+// Start returns an error.
+func (n *Net) Start(context.Context, Program) (*Process, error) { return nil, errNotHere }
+
+// A Process is a running Program. There is none here.
+type Process struct{}
+
+// Await returns an error.
+func (p *Process) Await(context.Context, string) error { return errNotHere }
+
+// Done returns nil.
+func (p *Process) Done() <-chan struct{} { return nil }
+
+// Err returns an error.
+func (p *Process) Err() error { return errNotHere }
+
+// Stop does nothing.
+func (p *Process) Stop() {}
+
 // A Capture is a running record of arriving frames. There is none here.
 type Capture struct{}
 

@@ -50,6 +50,8 @@ func runProgram(name string) int {
 		return 0
 	case "suite":
 		Main(suite{})
+	case "serve":
+		return serveHello()
 	case "exhausted": // in a user namespace of its own, which may then have no more network namespaces
 		if err := os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0); err != nil {
 			fmt.Println(err)
@@ -75,6 +77,31 @@ func insidePrograms() map[string]func() int {
 		"world":     holdWorld,
 		"dial":      dialWorld,
 		"exhausted": func() int { return 0 },
+	}
+}
+
+// serveHello answers every datagram to the address in its argument, from a process that has nothing to do with this one any
+// more: of a session of its own, with no parent but the keeper.
+func serveHello() int {
+	if os.Args[2] == "parent" {
+		cmd := exec.Command("/proc/self/exe", os.Args[1], "child")
+		cmd.Stdout, cmd.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		select {}
+	}
+	l, err := net.ListenPacket("udp4", os.Args[1])
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("serving")
+	for b := make([]byte, 100); ; {
+		if _, from, err := l.ReadFrom(b); err == nil {
+			l.WriteTo(fmt.Appendf(nil, "hello from %d", os.Getpid()), from)
+		}
 	}
 }
 
@@ -127,14 +154,20 @@ func printSignals() int {
 	return 1
 }
 
-// holdWorld starts a Net, prints the process numbers of the scanner and the Internet, and waits to be killed.
+// holdWorld starts a Net with a program, prints the process numbers of the scanner, the Internet and the program's keeper,
+// and waits to be killed.
 func holdWorld() int {
 	n, err := New(context.Background(), kindsWorld())
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	fmt.Println(os.Getpid(), n.internet.cmd.Process.Pid)
+	p, err := n.Start(context.Background(), Program{Args: []string{"sleep", "60"}})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(os.Getpid(), n.internet.cmd.Process.Pid, p.child.cmd.Process.Pid)
 	select {}
 }
 
