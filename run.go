@@ -89,6 +89,7 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 
 // scan prepares, opens the link and runs the engine.
 func (s *setup) scan(ctx context.Context, report *Report) (err error) {
+	report.FinalRate = s.rate
 	plan, mode := &report.Plan, netdev.Scan
 	if s.DryRun != nil {
 		mode = netdev.DryRun

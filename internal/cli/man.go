@@ -90,6 +90,8 @@ func zmapPage() string {
 	r.macro("SH", "SIGNALS")
 	r.prose("SIGINT and SIGTERM stop the sending; answers on their way are waited for, and all files are written. " +
 		"The second one ends the program at once.")
+	r.paragraph("SIGUSR1 makes the scan 5 % faster and SIGUSR2 5 % slower; the log has the old rate and the new one, and the " +
+		"metadata the rate at the end. Where the rate is not limited they change nothing.")
 	r.macro("SH", "EXIT STATUS")
 	r.item(bold("0"), "The scan came to its end, or to a limit that an option sets.")
 	r.item(bold("1"), "It could not begin, or something ended it; standard error says what.")

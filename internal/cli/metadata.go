@@ -36,6 +36,9 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 	if err != nil {
 		m.StopError = cmp.Or(strings.Join(lines(err), "; "), err.Error())
 	}
+	if r.FinalRate != r.Rate {
+		m.FinalRate = &r.FinalRate
+	}
 	if r.Dedup == dedup.MethodWindow {
 		m.DedupWindow = uint64(c.DedupWindow)
 	}

@@ -81,7 +81,13 @@ func (j *job) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		j.log.Info("interrupted: waiting for answers to the last probes; once more ends the program at once", "module", "zmap")
 	})()
+	rate, begin := newThrottle(j.log), j.config.Hooks.Start
+	j.config.Hooks.Start = func(p *zmap.Plan, c *zmap.Control) {
+		begin(p, c)
+		rate.start(c)
+	}
 	report, err := zmap.Run(ctx, j.config)
+	rate.stop()
 	var mistake *zmap.ConfigError
 	if errors.As(err, &mistake) {
 		return err

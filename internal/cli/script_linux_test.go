@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"os"
@@ -27,6 +28,7 @@ func scriptCommands(n *lab.Net) map[string]func(*testscript.TestScript, bool, []
 		"refuses": cmdRefuses,
 		"waitfor": cmdWaitFor,
 		"signal":  cmdSignal,
+		"steer":   cmdSteer,
 		"ended":   cmdEnded,
 		"same":    cmdSame,
 		"lines":   cmdLines,
@@ -122,12 +124,24 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdSignal sends a signal to the program in the background: signal TERM.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2}
 	if neg || len(args) != 1 || signals[args[0]] == 0 {
 		ts.Fatalf("usage: signal %s", strings.Join(slices.Sorted(maps.Keys(signals)), "|"))
 	}
 	watch(ts)
 	ts.Check(ts.Value(watchedKey{}).(*watched).cmd.Process.Signal(signals[args[0]]))
+}
+
+// cmdSteer sends the program in the background a signal that changes its rate, so many times, each when the log says that the
+// one before has been served: steer USR1 8 log.txt.
+func cmdSteer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: steer USR1|USR2 TIMES LOG")
+	}
+	for n := range number(ts, args[1]) {
+		cmdSignal(ts, false, args[:1])
+		cmdWaitFor(ts, false, []string{args[2], fmt.Sprintf(`(rate (raised|lowered) (?s:.*?)){%d}`, n+1)})
+	}
 }
 
 // cmdEnded checks the exit code of a program that was in the background when waitfor or signal was used. It comes after

@@ -22,7 +22,7 @@ type Metadata struct {
 	OutputResults uint64        // rows written
 
 	Interface    string        // iface; always there
-	Rate         float64       // probes per second, 0 means not limited; an integer if it is whole
+	Rate         float64       // probes per second at the start, 0 means not limited; an integer if it is whole
 	Bandwidth    uint64        // bits per second, 0 if not given
 	Cooldown     time.Duration // cooldown_secs; negative is 0
 	Senders      int
@@ -111,7 +111,8 @@ type Metadata struct {
 	LinkEngine string // what moved the packets
 	LinkReason string // why that engine
 
-	Unreachable uint64 // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
+	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
+	FinalRate   *float64 // rate_at_end: as Rate, at the end of the scan; nil if it is the same, which leaves it out
 }
 
 // WriteTo writes m as a line to w, in one Write.

@@ -147,6 +147,9 @@ func (m *Metadata) addNew(o *jsonObject) {
 	o.given("link_reason", m.LinkReason)
 	o.uint("recv_lost", m.Lost)
 	o.uint("targets_unreachable", m.Unreachable)
+	if m.FinalRate != nil {
+		o.number("rate_at_end", *m.FinalRate)
+	}
 }
 
 // macText returns the lower-case form with colons.

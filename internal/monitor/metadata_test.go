@@ -16,7 +16,7 @@ import (
 
 // fullMetadata returns metadata in which every field has a value of its own.
 func fullMetadata() Metadata {
-	failures := uint64(11)
+	failures, finalRate := uint64(11), 5.25
 	at := func(second int) time.Time { return time.Date(2026, 11, 22, 15, 30, second, 0, time.UTC) }
 	return Metadata{
 		LocalHostname: "vm", FullHostname: "vm.example", SourcePortFirst: 32768, SourcePortLast: 61000,
@@ -37,6 +37,7 @@ func fullMetadata() Metadata {
 		UserMetadata: []byte(`{"a":[1]}`), Notes: "a note", BlocklistedNetworks: []string{"10.1.2.3/8", "0.0.0.0/32"},
 		AllowlistedNetworks: []string{"192.0.2.0/24"},
 		Version:             "1.0.0", StopReason: "interrupted", StopError: "signal", LinkEngine: "sendmmsg", LinkReason: "no XDP",
+		FinalRate: &finalRate,
 	}
 }
 
@@ -60,7 +61,7 @@ const fullGolden = `{ "local_hostname": "vm", "full_hostname": "vm.example", "so
 	`"log_level": 3, "deduplication_method": "window", "deduplication_window_size": 1000000, "user-metadata": { "a": [ 1 ] }, ` +
 	`"notes": "a note", "blocklisted_networks": [ "10.1.2.3\/8", "0.0.0.0\/32" ], "allowlisted_networks": [ "192.0.2.0\/24" ], ` +
 	`"zmap_version": "1.0.0", "stop_reason": "interrupted", "stop_error": "signal", "link_engine": "sendmmsg", ` +
-	`"link_reason": "no XDP", "recv_lost": 13, "targets_unreachable": 33 }`
+	`"link_reason": "no XDP", "recv_lost": 13, "targets_unreachable": 33, "rate_at_end": 5.25 }`
 
 func TestMetadataFull(t *testing.T) {
 	m := fullMetadata()
