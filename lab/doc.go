@@ -14,6 +14,9 @@
 // A [World] says which address plays which part, a [Truth] derived from it says what every probe must get, and a [Net]
 // is the running thing: it counts, captures with the kernel's time stamps, forges answers, and takes the link down.
 //
+// A World may ask for a second pair, by which all answers come back (World.Detour). [OpenTun] makes an interface without a link
+// layer in the scanner's namespace, whose far end is a world of its own.
+//
 // Both namespaces hang on their processes alone: no name is pinned, and each child dies with its parent, so nothing is
 // left after a Close, a Ctrl-C or a kill -9. The lab touches only interfaces it made: it verifies that its namespace is
 // fresh before it does anything, marks it, and [New] refuses in a namespace without the mark.

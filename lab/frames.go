@@ -189,6 +189,24 @@ func appendHeaders(b []byte, p path, proto uint8, length int) []byte {
 	return b
 }
 
+// appendTagged appends frame with the tags of VLANs between its addresses and its EtherType.
+func appendTagged(b, frame []byte, vlans [2]uint16) []byte {
+	const dot1Q, dot1AD, priority = 0x8100, 0x88a8, 3 << 13
+	b = append(b, frame[:12]...)
+	for i, id := range vlans {
+		switch {
+		case id == 0:
+			continue
+		case i == 0 && vlans[1] > 0:
+			b = binary.BigEndian.AppendUint16(b, dot1AD)
+		default:
+			b = binary.BigEndian.AppendUint16(b, dot1Q)
+		}
+		b = binary.BigEndian.AppendUint16(b, priority|id)
+	}
+	return append(b, frame[12:]...)
+}
+
 // transportChecksum is the checksum over the pseudo header and segment, whose checksum field is zero (RFC 9293 section 3.1).
 func transportChecksum(p path, proto uint8, segment []byte) uint16 {
 	pseudo := uint64(p.src>>16) + uint64(p.src&0xffff) + uint64(p.dst>>16) + uint64(p.dst&0xffff)

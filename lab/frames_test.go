@@ -155,3 +155,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTagsAgreeWithGopacket(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 5))
+	frame := appendUDP(nil, randomPath(random), 1, 2, []byte("x"))
+	for _, c := range []struct {
+		vlans [2]uint16
+		want  []layers.Dot1Q
+	}{
+		{[2]uint16{7}, []layers.Dot1Q{{VLANIdentifier: 7, Type: layers.EthernetTypeIPv4}}},
+		{[2]uint16{4094, 1}, []layers.Dot1Q{
+			{VLANIdentifier: 4094, Type: layers.EthernetTypeDot1Q}, {VLANIdentifier: 1, Type: layers.EthernetTypeIPv4},
+		}},
+	} {
+		got := gopacket.NewPacket(appendTagged(nil, frame, c.vlans), layers.LayerTypeEthernet, gopacket.Default)
+		all := got.Layers()
+		if len(all) != 4+len(c.want) || got.ErrorLayer() != nil {
+			t.Fatalf("VLANs %v: %v", c.vlans, got)
+		}
+		if kind := all[0].(*layers.Ethernet).EthernetType; (kind == layers.EthernetTypeDot1Q) != (len(c.want) == 1) {
+			t.Errorf("VLANs %v: the first tag is of type %v", c.vlans, kind)
+		}
+		for i, want := range c.want {
+			if tag := all[1+i].(*layers.Dot1Q); tag.VLANIdentifier != want.VLANIdentifier || tag.Type != want.Type {
+				t.Errorf("VLANs %v: tag %d is %+v, want %+v", c.vlans, i, tag, want)
+			}
+		}
+		if rest := got.Layer(layers.LayerTypeIPv4).(*layers.IPv4); !bytes.Equal(frame[etherLen:], append(rest.Contents, rest.Payload...)) {
+			t.Errorf("VLANs %v: behind the tags is another packet", c.vlans)
+		}
+	}
+}

@@ -92,7 +92,13 @@ func (in *internet) build(ctx context.Context, b build) (any, error) {
 			return nil, err
 		}
 	}
-	if in.station, err = openStation(truth, b.Link, in.index); err != nil {
+	back := in.index
+	if b.World.Detour {
+		if back, err = takeDetour(b.Link, b.World.Sources); err != nil {
+			return nil, err
+		}
+	}
+	if in.station, err = openStation(truth, b.Link, in.index, back); err != nil {
 		return nil, err
 	}
 	if in.station != nil {

@@ -16,6 +16,8 @@ type Link struct {
 	Gateway netip.Addr
 	// Prefix is the on-link prefix that contains both.
 	Prefix netip.Prefix
+	// Detour is the name of the interface that answers come in by, if World.Detour asks for one; else empty.
+	Detour string
 	// ScannerMAC and GatewayMAC are the hardware addresses of the two ends, the same in every lab.
 	ScannerMAC, GatewayMAC net.HardwareAddr
 }
@@ -24,7 +26,15 @@ type Link struct {
 const (
 	scannerEnd  = "scan0"
 	internetEnd = "net0"
+
+	scannerDetour  = "scan1"
+	internetDetour = "net1"
 )
+
+// detourMACs returns the hardware addresses of the two ends of the detour.
+func detourMACs() (scanner, internet net.HardwareAddr) {
+	return net.HardwareAddr{0x02, 'z', 'm', 'a', 'p', 3}, net.HardwareAddr{0x02, 'z', 'm', 'a', 'p', 4}
+}
 
 func linkPrefix() netip.Prefix { return netip.MustParsePrefix("172.31.255.0/24") }
 

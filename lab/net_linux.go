@@ -18,6 +18,7 @@ import (
 type Net struct {
 	link     Link
 	truth    *Truth
+	made     []int // numbers of the interfaces to remove
 	internet *child
 	control  *client
 	once     sync.Once
@@ -68,10 +69,18 @@ func (n *Net) start(ctx context.Context, w World) error {
 	if err := n.layLink(w); err != nil {
 		return err
 	}
+	if w.Detour {
+		if err := n.layDetour(); err != nil {
+			return err
+		}
+	}
 	if err := n.control.call(ctx, opBuild, build{World: w, Link: n.link}, nil); err != nil {
 		return err
 	}
-	return waitOperational(ctx, scannerEnd)
+	if err := waitOperational(ctx, scannerEnd); err != nil || !w.Detour {
+		return err
+	}
+	return waitOperational(ctx, scannerDetour)
 }
 
 // launch starts the Internet's process in its own namespace, with one end of a socket pair.
@@ -123,6 +132,7 @@ func (n *Net) layLink(w World) error {
 		return err
 	}
 	n.link.Index = scan0.Attrs().Index
+	n.made = append(n.made, n.link.Index)
 	for _, a := range n.link.sources(w.Sources) {
 		if err := addAddress(scan0, a, n.link.Prefix.Bits()); err != nil {
 			return err
@@ -204,11 +214,13 @@ func (n *Net) Close() error {
 }
 
 func (n *Net) close() error {
-	var err error
 	n.endPrograms()
-	if n.link.Index != 0 {
-		if scan0, lookup := netlink.LinkByIndex(n.link.Index); lookup == nil {
-			err = netlink.LinkDel(scan0)
+	var errs []error
+	for _, index := range n.made {
+		if l, lookup := netlink.LinkByIndex(index); lookup == nil {
+			if err := netlink.LinkDel(l); err != nil {
+				errs = append(errs, fmt.Errorf("remove interface %s: %w", l.Attrs().Name, err))
+			}
 		}
 	}
 	if n.control != nil {
@@ -217,10 +229,7 @@ func (n *Net) close() error {
 	if n.internet != nil {
 		n.internet.kill()
 	}
-	if err != nil {
-		return fmt.Errorf("remove interface %s: %w", scannerEnd, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func addAddress(l netlink.Link, a netip.Addr, bits int) error {

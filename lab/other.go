@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 )
 
@@ -81,3 +82,18 @@ func (c *Capture) Stop(context.Context) (Captured, error) { return Captured{}, e
 
 // Close does nothing.
 func (n *Net) Close() error { return nil }
+
+// A Tun is an interface without a link layer. There is none here.
+type Tun struct{ truth *Truth }
+
+// OpenTun returns an error.
+func OpenTun(string, int, netip.Addr, World) (*Tun, error) { return nil, errNotHere }
+
+// Truth returns nil.
+func (t *Tun) Truth() *Truth { return t.truth }
+
+// Name returns nothing.
+func (t *Tun) Name() string { return "" }
+
+// Close does nothing.
+func (t *Tun) Close() error { return nil }

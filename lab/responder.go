@@ -15,10 +15,12 @@ type responder struct {
 	link   Link
 	emit   func(frame []byte, a Answer) // must not keep the frame
 	random *rand.Rand
+	kernel bool // plays the Kernel hosts, too
 
 	refused map[endpoint]bool // RefuseThenAccept ports that have refused once
 	late    []fifo            // one for each entry of World.Hosts: equal delays keep each sorted
 	scratch []byte
+	tagged  []byte // scratch for frames with VLAN tags
 	counts  responderCounts
 }
 
@@ -56,6 +58,9 @@ func newResponder(t *Truth, l Link, emit func([]byte, Answer)) *responder {
 // responds reports whether hosts of kind k belong to the responder.
 func (k Kind) responds() bool { return k != Silent && k != Kernel }
 
+// plays reports whether hosts of kind k are this responder's.
+func (r *responder) plays(k Kind) bool { return k.responds() || k == Kernel && r.kernel }
+
 // receive handles a frame that arrived at time now.
 func (r *responder) receive(frame []byte, now time.Duration) {
 	a, ok := parse(frame)
@@ -63,16 +68,23 @@ func (r *responder) receive(frame []byte, now time.Duration) {
 		return
 	}
 	i, ok := find(r.truth.spans, a.dst)
-	if !ok || !r.truth.hosts[i].Kind.responds() {
+	if !ok || !r.plays(r.truth.hosts[i].Kind) {
 		return
 	}
 	if a.probe() {
 		r.counts.probes.Add(1)
 	}
-	answer, out := r.answer(r.truth.hosts[i], a)
-	if answer != None {
-		r.deliver(i, now, dueFrame{answer: answer, frame: out})
+	h := r.truth.hosts[i]
+	answer, out := r.answer(h, a)
+	if answer == None {
+		return
 	}
+	r.scratch = out // keep what append may have grown
+	if h.VLANs[0] > 0 {
+		r.tagged = appendTagged(r.tagged[:0], out, h.VLANs)
+		out = r.tagged
+	}
+	r.deliver(i, now, dueFrame{answer: answer, frame: out})
 }
 
 // probe reports whether a asks for an answer: not so resets and everything within a connection.
@@ -187,7 +199,6 @@ func wrongOffset(random *rand.Rand) uint32 { return 2 + random.Uint32N(1<<32-4) 
 
 // deliver sends f at once, later or twice, as hosts[i] is.
 func (r *responder) deliver(i int, now time.Duration, f dueFrame) {
-	r.scratch = f.frame // keep what append may have grown
 	h := r.truth.hosts[i]
 	if h.Kind != Late {
 		r.send(f)

@@ -13,8 +13,9 @@ type station struct {
 	failed    error // set by emit, looked at by run
 }
 
-// openStation prepares the responder for the hosts of t that need one, or returns nil when there are none.
-func openStation(t *Truth, l Link, index int) (*station, error) {
+// openStation prepares the responder for the hosts of t that need one, or returns nil when there are none. Probes
+// arrive at one interface, answers leave by the other.
+func openStation(t *Truth, l Link, index, back int) (*station, error) {
 	var ours []span
 	for _, s := range t.spans {
 		if t.hosts[s.hosts].Kind.responds() {
@@ -26,7 +27,7 @@ func openStation(t *Truth, l Link, index int) (*station, error) {
 	}
 	s := new(station)
 	var err error
-	if s.sender, err = openSender(index); err != nil {
+	if s.sender, err = openSender(back); err != nil {
 		return nil, fmt.Errorf("open the responder's sender: %w", err)
 	}
 	if s.ring, err = openRing(index, towards(ours)); err != nil {

@@ -79,6 +79,9 @@ type Hosts struct {
 	Router netip.Addr
 	// Forgery is what is wrong with the answers of a ForgeOnly host.
 	Forgery Forgery
+	// VLANs are the numbers of the VLANs that the answers come out of, the outer one first, 0 for none: each is a tag in the
+	// frame (IEEE 802.1Q, around it 802.1ad). Silent and Kernel hosts have none.
+	VLANs [2]uint16
 }
 
 // A World declares a test Internet. Addresses that it does not mention are silent. Prefixes may nest: the longest one that
@@ -89,6 +92,10 @@ type World struct {
 	Ports []uint16
 	// Sources is the number of addresses the scanner has besides Link.Scanner, directly following it: at most 252.
 	Sources int
+	// Detour lets every answer come in by an interface of its own, Link.Detour: what leaves by Link.Interface comes back
+	// there, as where routes are not symmetric. Answers of Kernel hosts are addressed to that interface's hardware address,
+	// all others to that of Link.Interface, as on the port of a switch that mirrors another.
+	Detour bool
 	// Tally asks for Stats.Tally: counts of packets by kind, exact at every rate, for a few hundred nanoseconds of the
 	// Internet's kernel time per frame.
 	Tally bool
@@ -153,6 +160,10 @@ func (h Hosts) validatePart() error {
 		return fmt.Errorf("unknown forgery %d", h.Forgery)
 	case h.Quote > QuoteMinimum:
 		return fmt.Errorf("unknown quote %d", h.Quote)
+	case h.VLANs[0] > 4094 || h.VLANs[1] > 4094 || h.VLANs[0] == 0 && h.VLANs[1] != 0:
+		return fmt.Errorf("VLANs %v: must be from 1 to 4094, the outer one first", h.VLANs)
+	case h.VLANs[0] > 0 && !h.Kind.responds():
+		return fmt.Errorf("%v hosts cannot put VLAN tags on their answers", h.Kind)
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ func TestWorldMistakes(t *testing.T) {
 		"ICMP type 0":                     {Prefix: ok, Kind: ICMPError},
 		"router ::1 is not IPv4":          {Prefix: ok, Kind: ICMPError, Type: 3, Router: netip.MustParseAddr("::1")},
 		"unknown forgery 3":               {Prefix: ok, Kind: ForgeOnly, Forgery: WrongPort + 1},
+		"VLANs [0 7]":                     {Prefix: ok, Kind: Refuse, VLANs: [2]uint16{0, 7}},
+		"VLANs [7 4095]":                  {Prefix: ok, Kind: Refuse, VLANs: [2]uint16{7, 4095}},
+		"Kernel hosts cannot put VLAN":    {Prefix: ok, Kind: Kernel, VLANs: [2]uint16{7}},
 		"unknown quote 2":                 {Prefix: ok, Kind: ICMPError, Type: 3, Quote: QuoteMinimum + 1},
 	} {
 		_, err := World{Hosts: []Hosts{h}}.Truth()
