@@ -36,8 +36,11 @@ func (f *file) begin() error {
 }
 
 // open opens the file that an option names, and makes it if need be. It must not be the file of another option.
-func (j *job) open(option, path string) (*file, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+func (j *job) open(option, path string) (*file, error) { return j.openWith(option, path, 0) }
+
+// openWith is open with flags of [os.OpenFile] beside the usual ones.
+func (j *job) openWith(option, path string, flags int) (*file, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flags, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", option, err)
 	}

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"zmap":      program,
 		"alone":     func() { become(aloneInNamespace) },
 		"powerless": func() { become(withoutCapabilities) },
+		"withdev":   func() { become(withDevices) },
 	}
 	for _, name := range toolNames {
 		programs[name] = program

@@ -31,6 +31,8 @@ type scanOptions struct {
 	dedupWindow                                     int64
 	verbosity                                       int64
 	logFile, metadataFile, statusFile, unreachable  string
+	logDirectory                                    string
+	syslog, noSyslog                                bool
 	quiet                                           bool
 	notes, userMetadata                             string
 	maxSendFailures                                 int64
@@ -156,6 +158,9 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.verbosity, "verbosity", "v", "`level` of the log: 0 fatal, 1 error, 2 warning, 3 info, 4 debug, 5 trace (default 3)", 0, 5)
 	s.text(&o.logFile, "log-file", "l", "write the log to `file` instead of standard error")
+	s.text(&o.logDirectory, "log-directory", "L", "write the log to a file in `directory`, whose name has the time in it: zmap-YYYY-MM-DDThhmmss+hhmm.log")
+	s.flag(&o.syslog, "syslog", "", "send the log to the system's log as well, under the name zmap")
+	s.flag(&o.noSyslog, "disable-syslog", "", "accepted for old scripts: without --syslog nothing goes there")
 	s.text(&o.metadataFile, "metadata-file", "m", "write what the scan was and did to `file` as JSON; - for standard output")
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
 	s.text(&o.unreachable, "unreachable-file", "", "write the targets on the local network that do not answer ARP, and so get no probe, to `file`, one a line")

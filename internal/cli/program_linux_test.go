@@ -39,6 +39,28 @@ func withoutCapabilities() error {
 	return nil
 }
 
+// withDevices gives this process, and what it executes, the directory dev of its working directory in the place of /dev, and
+// an empty one in that of /var/run: the places where a syslog daemon listens.
+func withDevices() error {
+	runtime.LockOSThread() // execve(2) goes on with the calling thread's namespace
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	}
+	empty, err := os.MkdirTemp(".", "run")
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct{ from, to string }{{empty, "/var/run"}, {"dev", "/dev"}} {
+		if err := unix.Mount(m.from, m.to, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount %s on %s: %w", m.from, m.to, err)
+		}
+	}
+	return nil
+}
+
 // execute makes this process the program args[0].
 func execute(args []string) error {
 	if len(args) == 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/zmap-go/zmap"
@@ -30,7 +29,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	case o.listFormats:
 		return listNames(std.Out, formatNames())
 	}
-	j := &job{o: o, networks: networks, std: std}
+	j := &job{o: o, networks: networks, std: std, elsewhere: slog.New(slog.DiscardHandler)}
 	if o.listFields {
 		if err := j.setProbe(); err != nil {
 			return err
@@ -41,24 +40,23 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	if err == nil {
 		err = j.run(ctx)
 	}
-	if o.logFile != "" && j.log != nil {
-		for _, line := range lines(err) {
-			j.log.Log(ctx, monitor.LevelFatal, line)
-		}
+	for _, line := range lines(err) {
+		j.elsewhere.Log(ctx, monitor.LevelFatal, line)
 	}
 	return errors.Join(err, j.closeFiles())
 }
 
 // A job is one scan from the command line: what was typed, the configuration that came of it, and the files it writes.
 type job struct {
-	o        *scanOptions
-	networks []string
-	std      Streams
-	config   zmap.Config
-	log      *slog.Logger
-	files    []*file
-	metadata *file // nil without --metadata-file, and if that is standard output
-	silent   *file // nil without --unreachable-file
+	o         *scanOptions
+	networks  []string
+	std       Streams
+	config    zmap.Config
+	log       *slog.Logger
+	elsewhere *slog.Logger // the part of the log that does not go to standard error
+	files     []*file
+	metadata  *file // nil without --metadata-file, and if that is standard output
+	silent    *file // nil without --unreachable-file
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.
@@ -116,36 +114,6 @@ func (j *job) summary(r *zmap.Report) string {
 	}
 	return fmt.Sprintf("%s (%s): %d probes sent to %s in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
 		end, r.Reason, r.Sent, targets, duration, r.Refused, r.SuccessUnique, r.HitRate(), r.Lost)
-}
-
-// openLog opens the log.
-func (j *job) openLog() error {
-	w, colours := j.std.Err, monitor.NoColours
-	if j.o.logFile != "" {
-		f, err := j.open("log-file", j.o.logFile)
-		if err != nil {
-			return err
-		}
-		if err := f.begin(); err != nil {
-			return fmt.Errorf("--log-file: %w", err)
-		}
-		w = f
-	} else if isTerminal(w) {
-		colours = monitor.ANSI
-	}
-	j.log = slog.New(monitor.NewLogHandler(w, monitor.LogOptions{Level: monitor.Verbosity(int(j.o.verbosity)), Colours: colours}))
-	j.config.Log = j.log
-	return nil
-}
-
-// isTerminal says whether w is a character device, as a terminal is.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 // pipe turns the error of a pipe without a reader into the one that names a stop reason.

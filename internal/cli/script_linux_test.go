@@ -35,6 +35,7 @@ func scriptCommands(n *lab.Net) map[string]func(*testscript.TestScript, bool, []
 		"json":    cmdJSON,
 		"link":    cmdLink(n),
 		"gone":    cmdGone,
+		"syslogd": cmdSyslogd,
 	}
 }
 

@@ -2,21 +2,60 @@ package monitor
 
 import (
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// addAttr appends a to dst under the groups of h, or, if it names the module, makes that h's.
-func (h *LogHandler) addAttr(dst []byte, a slog.Attr) []byte {
-	if a.Key == ModuleKey && h.groups == "" {
+// A logText is what a handler puts into all of its lines.
+type logText struct {
+	module string
+	attrs  []byte // attributes of WithAttrs, as they stand in the line
+	groups string // names of the groups open, each with a dot behind
+}
+
+// with returns t with more attributes.
+func (t logText) with(attrs []slog.Attr) logText {
+	t.attrs = slices.Clip(t.attrs)
+	for _, a := range attrs {
+		t.add(a)
+	}
+	return t
+}
+
+// open returns t with one more group open; one without a name is none.
+func (t logText) open(group string) logText {
+	if group != "" {
+		t.groups += group + "."
+	}
+	return t
+}
+
+// appendTo appends the text of r: module, message, attributes.
+func (t logText) appendTo(dst []byte, r slog.Record) []byte {
+	t.attrs = append(make([]byte, 0, 256), t.attrs...)
+	r.Attrs(func(a slog.Attr) bool {
+		t.add(a)
+		return true
+	})
+	if t.module != "" {
+		dst = append(appendPrintable(dst, t.module), ": "...)
+	}
+	dst = appendPrintable(dst, r.Message)
+	return append(dst, t.attrs...)
+}
+
+// add adds a under the groups that are open, or, if it names the module, makes that t's.
+func (t *logText) add(a slog.Attr) {
+	if a.Key == ModuleKey && t.groups == "" {
 		if v := a.Value.Resolve(); v.Kind() != slog.KindGroup {
-			h.module = v.String()
-			return dst
+			t.module = v.String()
+			return
 		}
 	}
-	return appendAttr(dst, h.groups, a)
+	t.attrs = appendAttr(t.attrs, t.groups, a)
 }
 
 // appendAttr appends a as " key=value". A group is its members; one without a name adds nothing to their keys.

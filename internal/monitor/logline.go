@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 )
@@ -45,9 +44,7 @@ type LogHandler struct {
 	colours Colours
 	loc     *time.Location
 
-	module string
-	attrs  []byte // attributes of WithAttrs, as they stand in the line
-	groups string // names of the groups open, each with a dot behind
+	text logText
 }
 
 // lockedWriter lets one Write through at a time.
@@ -80,36 +77,24 @@ func (h *LogHandler) Enabled(_ context.Context, l slog.Level) bool { return l >=
 // WithAttrs returns a handler whose lines all have attrs.
 func (h *LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	d := *h
-	d.attrs = slices.Clip(h.attrs)
-	for _, a := range attrs {
-		d.attrs = d.addAttr(d.attrs, a)
-	}
+	d.text = h.text.with(attrs)
 	return &d
 }
 
 // WithGroup returns a handler that puts attributes given later into the group name.
 func (h *LogHandler) WithGroup(name string) slog.Handler {
-	if name == "" {
-		return h
-	}
 	d := *h
-	d.groups += name + "."
+	d.text = h.text.open(name)
 	return &d
 }
 
 // Handle writes the line of r.
 func (h *LogHandler) Handle(_ context.Context, r slog.Record) error {
-	line := *h // attributes of the record add to the copy
-	line.attrs = append(make([]byte, 0, 256), h.attrs...)
-	r.Attrs(func(a slog.Attr) bool {
-		line.attrs = line.addAttr(line.attrs, a)
-		return true
-	})
-	_, err := h.out.Write(line.appendLine(make([]byte, 0, 512), r))
+	_, err := h.out.Write(h.appendLine(make([]byte, 0, 512), r))
 	return err
 }
 
-// appendLine appends the whole line of r with h's module and attributes.
+// appendLine appends the whole line of r.
 func (h *LogHandler) appendLine(dst []byte, r slog.Record) []byte {
 	style := styleOf(r.Level)
 	coloured := h.colours == ANSI && style.colour != ""
@@ -122,11 +107,7 @@ func (h *LogHandler) appendLine(dst []byte, r slog.Record) []byte {
 	dst = append(dst, '[')
 	dst = append(dst, style.name...)
 	dst = append(dst, "] "...)
-	if h.module != "" {
-		dst = append(appendPrintable(dst, h.module), ": "...)
-	}
-	dst = appendPrintable(dst, r.Message)
-	dst = append(dst, h.attrs...)
+	dst = h.text.appendTo(dst, r)
 	if coloured {
 		dst = append(dst, "\x1b[0m"...)
 	}
