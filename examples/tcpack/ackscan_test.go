@@ -31,7 +31,7 @@ func shot(r *rand.Rand) probe.Shot {
 }
 
 // newEncoder returns an encoder and a frame with its template.
-func newEncoder(t *testing.T) (probe.Encoder, []byte) {
+func newEncoder(t testing.TB) (probe.Encoder, []byte) {
 	t.Helper()
 	frame := make([]byte, link.MaxFrame)
 	e := ackScan{}.NewEncoder(probe.Route{Ether: true, Hops: make([]packet.MAC, 1), Ports: validate.DefaultPorts(), TTL: 64})
@@ -82,7 +82,7 @@ func answer(s *probe.Shot, f packet.TCPFields) []byte {
 }
 
 // refusal returns an ICMP error about s: communication administratively prohibited, with the first 8 bytes quoted.
-func refusal(t *testing.T, s *probe.Shot) []byte {
+func refusal(t testing.TB, s *probe.Shot) []byte {
 	t.Helper()
 	e, frame := newEncoder(t)
 	e.Patch(frame, s)

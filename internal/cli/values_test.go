@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"net/netip"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,4 +243,30 @@ func TestCores(t *testing.T) {
 			t.Errorf("parseCores(%q) = %v, want an error", text, got)
 		}
 	}
+}
+
+// FuzzParseCores checks that what is accepted are numbers of processors that there are, and comes out of their plain list again.
+func FuzzParseCores(f *testing.F) {
+	for _, s := range []string{"0", "0,0", " 0 , 0", "", ",", "-1", "+0", "1e9", "9999999999999999999999", "0x0", "0;0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseCores(text)
+		if err != nil {
+			if !strings.ContainsAny(text, "123456789") && strings.Trim(text, "0 ,") == "" && strings.Contains(text, "0") {
+				t.Fatalf("parseCores(%q): %v, though processor 0 is one", text, err)
+			}
+			return
+		}
+		plain := ""
+		for _, n := range got {
+			if n < 0 || n >= runtime.NumCPU() {
+				t.Fatalf("parseCores(%q) has processor %d of %d", text, n, runtime.NumCPU())
+			}
+			plain += strconv.Itoa(n) + ","
+		}
+		if again, err := parseCores(plain); err != nil || !slices.Equal(got, again) {
+			t.Fatalf("parseCores(%q) = %v, but of %q it is %v, %v", text, got, plain, again, err)
+		}
+	})
 }

@@ -12,24 +12,33 @@ import (
 	"github.com/zmap-go/zmap/probe"
 )
 
-// datagram is a frame with a UDP datagram. Nobody looks at hardware addresses and checksums.
-func datagram(src, dst netip.AddrPort, payload []byte) []byte {
-	n := packet.IPv4Len + packet.UDPLen + len(payload)
-	b := make([]byte, packet.EthernetLen+n)
+// ipFrame is a frame with an IPv4 packet. Nobody looks at hardware addresses and checksums.
+func ipFrame(src, dst netip.Addr, proto packet.Proto, body []byte) []byte {
+	n := packet.IPv4Len + len(body)
+	b := make([]byte, packet.EthernetLen+packet.IPv4Len, packet.EthernetLen+n)
 	packet.EthernetFields{Type: packet.EtherTypeIPv4}.Encode(b)
-	packet.IPv4Fields{TotalLen: n, TTL: 60, Proto: packet.ProtoUDP, Src: src.Addr(), Dst: dst.Addr()}.Encode(b[packet.EthernetLen:])
-	u := b[packet.EthernetLen+packet.IPv4Len:]
-	packet.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: packet.UDPLen + len(payload)}.Encode(u)
-	copy(u[packet.UDPLen:], payload)
-	return b
+	packet.IPv4Fields{TotalLen: n, TTL: 60, Proto: proto, Src: src, Dst: dst}.Encode(b[packet.EthernetLen:])
+	return append(b, body...)
 }
 
-// answerFrom answers a probe from a port of the host that it went to. Datagrams come back with their own payload, which all
-// modules take for an answer.
+// datagram is a frame with a UDP datagram.
+func datagram(src, dst netip.AddrPort, payload []byte) []byte {
+	u := make([]byte, packet.UDPLen, packet.UDPLen+len(payload))
+	packet.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: packet.UDPLen + len(payload)}.Encode(u)
+	return ipFrame(src.Addr(), dst.Addr(), packet.ProtoUDP, append(u, payload...))
+}
+
+// answerFrom answers a probe from a port of the host that it went to; those without ports are answered as they are. Datagrams
+// come back with their own payload, which all modules take for an answer.
 func answerFrom(p *packet.Parsed, port uint16) []byte {
 	host, us := netip.AddrPortFrom(p.Dst, port), netip.AddrPortFrom(p.Src, p.SrcPort)
-	if p.Kind == packet.KindUDP {
+	switch p.Kind {
+	case packet.KindUDP:
 		return datagram(host, us, p.Payload)
+	case packet.KindICMPv4: // an echo reply is its request with another type
+		return ipFrame(p.Dst, p.Src, packet.ProtoICMP, append([]byte{packet.ICMPv4EchoReply}, p.ICMP[1:]...))
+	case packet.KindIP: // a packet in a packet, which comes back without the outer one
+		return append(make([]byte, packet.EthernetLen-2), append([]byte{8, 0}, p.Payload...)...)
 	}
 	f := packet.TCPFields{SrcPort: port, DstPort: p.SrcPort, Ack: p.TCP.Seq() + 1, Flags: synack}
 	if p.TCP.Flags().Has(synack) {
@@ -183,14 +192,9 @@ func TestStrangersAreNotTried(t *testing.T) {
 
 // icmpAbout is a frame with an ICMP port unreachable message.
 func icmpAbout(src, dst netip.Addr, quoted []byte) []byte {
-	n := packet.IPv4Len + packet.ICMPLen + len(quoted)
-	b := make([]byte, packet.EthernetLen+n)
-	packet.EthernetFields{Type: packet.EtherTypeIPv4}.Encode(b)
-	packet.IPv4Fields{TotalLen: n, TTL: 60, Proto: packet.ProtoICMP, Src: src, Dst: dst}.Encode(b[packet.EthernetLen:])
-	m := b[packet.EthernetLen+packet.IPv4Len:]
+	m := make([]byte, packet.ICMPLen, packet.ICMPLen+len(quoted))
 	m[0], m[1] = packet.ICMPv4Unreachable, 3
-	copy(m[packet.ICMPLen:], quoted)
-	return b
+	return ipFrame(src, dst, packet.ProtoICMP, append(m, quoted...))
 }
 
 // TestRecognisingAllocatesNothing covers the longest way that a frame can take: from the right host, no answer to any port.

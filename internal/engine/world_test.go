@@ -77,7 +77,7 @@ func bubble(t *testing.T, p plan, f func(t *testing.T, x *trial)) {
 	synctest.Test(t, func(t *testing.T) { f(t, newTrial(t, p)) })
 }
 
-func newTrial(t *testing.T, p plan) *trial {
+func newTrial(t testing.TB, p plan) *trial {
 	t.Helper()
 	x := &trial{start: time.Now()}
 	net := linktest.New(func(b []byte, emit func(time.Duration, []byte)) { x.arrived(b, p, emit) }, p.options)
@@ -117,7 +117,7 @@ func newTrial(t *testing.T, p plan) *trial {
 	return x
 }
 
-func newSpace(t *testing.T, p plan) *target.Space {
+func newSpace(t testing.TB, p plan) *target.Space {
 	t.Helper()
 	if p.ports == nil {
 		p.ports = []uint16{80}
@@ -164,15 +164,11 @@ func answer(p *packet.Parsed, flags packet.TCPFlags) []byte {
 	return segment(p.Dst, p.Src, packet.TCPFields{SrcPort: p.DstPort, DstPort: p.SrcPort, Ack: p.TCP.Seq() + 1, Flags: flags})
 }
 
-// segment is a frame with a TCP segment without data. Nobody looks at hardware addresses and checksums.
+// segment is a frame with a TCP segment without data.
 func segment(src, dst netip.Addr, f packet.TCPFields) []byte {
-	b := make([]byte, packet.EthernetLen+packet.IPv4Len+packet.TCPLen)
-	packet.EthernetFields{Type: packet.EtherTypeIPv4}.Encode(b)
-	packet.IPv4Fields{
-		TotalLen: packet.IPv4Len + packet.TCPLen, TTL: 60, Proto: packet.ProtoTCP, Src: src, Dst: dst,
-	}.Encode(b[packet.EthernetLen:])
-	f.Encode(b[packet.EthernetLen+packet.IPv4Len:])
-	return b
+	b := make([]byte, packet.TCPLen)
+	f.Encode(b)
+	return ipFrame(src, dst, packet.ProtoTCP, b)
 }
 
 // everyone is a network where every host answers at once.

@@ -1,0 +1,260 @@
+package zmap
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// readers are the functions that read bytes or text which nobody here has written, by the first word of their names. A
+// parser of texts by another name escapes this check: give it one of these. What reads frames or streams needs no name.
+var readers = regexp.MustCompile(`^(?i:parse|decode|match|read|load|compile|split|lex|scan|unmarshal|unquote|next|skip|detect|receive)($|[^a-z])`)
+
+// unfuzzed are the readers that need no fuzz target, each with its reason.
+func unfuzzed() map[string]string {
+	return map[string]string{
+		"citizen/ReadBlocklist":   "hands a file to target.Builder.ReadFile, and texts of this program to Builder.Read",
+		"citizen/parseSpecial":    "reads a text of this program, and panics if that is wrong",
+		"internal/cli/parseMAC":   "hands the text to packet.ParseMAC",
+		"internal/cli/readConf":   "opens files, which parseConf reads",
+		"lab/bench/readHits":      "reads rows of this program",
+		"target/Builder.ReadFile": "opens a file, which Read reads",
+	}
+}
+
+// TestEveryReaderIsFuzzed walks the source of all packages and fails for each function that reads foreign bytes, and that no
+// fuzz target of its package reaches: the body of the target mentions its name, or that of a function which does, of the tests
+// or of the package. Methods of one name are one to this check, as nobody knows what an interface holds; that a target tries
+// all modules of a table is for the package's own tests to show.
+func TestEveryReaderIsFuzzed(t *testing.T) {
+	exceptions := unfuzzed()
+	found := 0
+	for dir, p := range sources(t) {
+		reached := p.fuzzed()
+		for name, what := range p.readers {
+			found++
+			id := path.Join(dir, name)
+			reason, excepted := exceptions[id]
+			delete(exceptions, id)
+			switch _, ok := reached[baseName(name)]; {
+			case ok && excepted:
+				t.Errorf("%s is reached by a fuzz target: take it off the list of exceptions (%s)", id, reason)
+			case !ok && !excepted:
+				t.Errorf("%s reads %s, and no fuzz target of its package reaches it: write one (FuzzX in %s), or name the reason why not", id, what, dir)
+			case excepted && reason == "":
+				t.Errorf("%s is excepted without a reason", id)
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(exceptions)) {
+		t.Errorf("%s is excepted, but there is no such reader", id)
+	}
+	if found < 50 {
+		t.Errorf("%d readers found: too few to be those of the module", found)
+	}
+}
+
+// TestReadersAreSeen says what the check takes for a reader, and for a reach.
+func TestReadersAreSeen(t *testing.T) {
+	p := source{readers: map[string]string{}, mentions: map[string]map[string]bool{}, roots: map[string]bool{}}
+	p.add(t, "x.go", `package x
+		func ParseA(s string) {}
+		func parseB(b []byte) { readC(nil) }
+		func readC(r io.Reader) {}
+		func ReadName() string { return "" }
+		func matchAll(n int, p *packet.Parsed) {}
+		func MatchN(n int) {}
+		func reader(s string) {}
+		func readable(s string) {}
+		func (d *D) Decode(p *Parsed) {}
+		func Decoded(s string) {}
+		func Load(n int, more ...string) {}
+		func lines(r *bufio.Reader) {}
+		func splitLine(s fmt.Stringer) {}
+	`)
+	p.add(t, "x_test.go", `package x
+		func FuzzA(f *testing.F) { helper() }
+		func helper() { parseB(nil) }
+		func TestA(t *testing.T) { ParseA("") }
+		func Fuzzy() { ParseA("") }
+	`)
+	want := []string{"D.Decode", "Load", "ParseA", "lines", "matchAll", "parseB", "readC"}
+	if got := slices.Sorted(maps.Keys(p.readers)); !slices.Equal(got, want) {
+		t.Errorf("readers are %v, want %v", got, want)
+	}
+	reached := p.fuzzed()
+	for name, want := range map[string]bool{"parseB": true, "readC": true, "ParseA": false, "Decode": false, "Load": false} {
+		if _, got := reached[name]; got != want {
+			t.Errorf("%s is reached: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A source is what the check knows of one package, its tests included.
+type source struct {
+	readers  map[string]string          // functions that read foreign bytes, methods as Type.Method, with what they read
+	mentions map[string]map[string]bool // the identifiers in the bodies of all functions, by name without the type
+	roots    map[string]bool            // the fuzz targets
+}
+
+// sources reads all packages of the module, whatever system their files are for.
+func sources(t *testing.T) map[string]*source {
+	t.Helper()
+	all := make(map[string]*source)
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || name != "." && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(name))
+		p := all[dir]
+		if p == nil {
+			p = &source{readers: map[string]string{}, mentions: map[string]map[string]bool{}, roots: map[string]bool{}}
+			all[dir] = p
+		}
+		p.add(t, name, nil)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// add takes note of the functions of one file; text stands for the file if it is not nil.
+func (p *source) add(t *testing.T, name string, text any) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	isTest := strings.HasSuffix(name, "_test.go")
+	for _, decl := range f.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			p.addFunc(d, isTest)
+		case *ast.GenDecl: // a table that functions are in
+			for _, s := range d.Specs {
+				if v, ok := s.(*ast.ValueSpec); ok {
+					for _, n := range v.Names {
+						p.mention(n.Name, v)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (p *source) addFunc(d *ast.FuncDecl, isTest bool) {
+	name := d.Name.Name
+	if d.Body != nil {
+		p.mention(name, d.Body)
+	}
+	if isTest {
+		if rest, ok := strings.CutPrefix(name, "Fuzz"); ok && (rest == "" || strings.ToLower(rest[:1]) != rest[:1]) && d.Recv == nil {
+			p.roots[name] = true
+		}
+		return
+	}
+	switch what := foreign(d.Type); what {
+	case "":
+	case "string", "[]byte", "...string":
+		if readers.MatchString(name) {
+			p.readers[fullName(d)] = what
+		}
+	default:
+		p.readers[fullName(d)] = what
+	}
+}
+
+// mention takes note of the identifiers in n as mentioned by name.
+func (p *source) mention(name string, n ast.Node) {
+	if p.mentions[name] == nil {
+		p.mentions[name] = make(map[string]bool)
+	}
+	ast.Inspect(n, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			p.mentions[name][id.Name] = true
+		}
+		return true
+	})
+}
+
+// fuzzed returns the names that the fuzz targets reach.
+func (p *source) fuzzed() map[string]bool {
+	reached := make(map[string]bool)
+	todo := slices.Collect(maps.Keys(p.roots))
+	for len(todo) > 0 {
+		name := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for next := range p.mentions[name] {
+			if !reached[next] {
+				reached[next] = true
+				todo = append(todo, next)
+			}
+		}
+	}
+	return reached
+}
+
+// fullName returns the name of a function, and Type.Method for methods.
+func fullName(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return d.Name.Name
+	}
+	recv := d.Recv.List[0].Type
+	if star, ok := recv.(*ast.StarExpr); ok {
+		recv = star.X
+	}
+	if generic, ok := recv.(*ast.IndexExpr); ok {
+		recv = generic.X
+	}
+	if id, ok := recv.(*ast.Ident); ok {
+		return id.Name + "." + d.Name.Name
+	}
+	return d.Name.Name
+}
+
+// baseName is the inverse of fullName, but for the type.
+func baseName(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// foreign returns the type of the first parameter that can hold foreign bytes, "" if there is none.
+func foreign(f *ast.FuncType) string {
+	types := []string{"string", "[]byte", "...string", "io.Reader", "*bufio.Reader", "*bufio.Scanner", "*packet.Parsed", "*Parsed"}
+	for _, p := range f.Params.List {
+		if name := typeName(p.Type); slices.Contains(types, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// typeName writes a type as in source, as far as it matters here.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.StarExpr:
+		return "*" + typeName(e.X)
+	case *ast.SelectorExpr:
+		return typeName(e.X) + "." + e.Sel.Name
+	case *ast.ArrayType:
+		return "[]" + typeName(e.Elt)
+	case *ast.Ellipsis:
+		return "..." + typeName(e.Elt)
+	default:
+		return "?"
+	}
+}
