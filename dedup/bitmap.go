@@ -21,8 +21,11 @@ type Bitmap struct {
 
 // NewBitmap returns a bitmap for so many targets. Its directory costs 8 bytes for every 65,536 of them.
 func NewBitmap(targets uint64) *Bitmap {
-	return &Bitmap{pages: make([]atomic.Pointer[page], (targets+1<<pageShift-1)>>pageShift), targets: targets}
+	return &Bitmap{pages: make([]atomic.Pointer[page], pagesFor(targets)), targets: targets}
 }
+
+// pagesFor is how many pages the bits of so many targets fill.
+func pagesFor(targets uint64) uint64 { return (targets + 1<<pageShift - 1) >> pageShift }
 
 // See implements [Seen]. An index that is not below the number of targets is never a repeat.
 func (b *Bitmap) See(index uint64, o Outcome) bool {

@@ -121,7 +121,7 @@ func New(c Config) (Seen, error) {
 		if c.Window < 1 || c.Window > MaxWindow {
 			return nil, fmt.Errorf("dedup window of %d targets: expected 1 to %d (--dedup-window-size)", c.Window, MaxWindow)
 		}
-		w := NewWindow(int(min(uint64(c.Window), max(c.Targets, 1))))
+		w := NewWindow(c.size())
 		if c.Receivers == 1 {
 			return w, nil
 		}
@@ -130,6 +130,23 @@ func New(c Config) (Seen, error) {
 	}
 	return nil, fmt.Errorf("dedup method %v is not decided", c.Method)
 }
+
+// Memory returns how many bytes what [New] returns takes, at first and when all targets, or as many as a window remembers,
+// have answered. It is 0 for what New refuses.
+func (c Config) Memory() (first, most uint64) {
+	switch {
+	case c.Method == MethodFull && c.Targets <= MaxTargets:
+		pages := pagesFor(c.Targets)
+		return 8 * pages, (8 + 8*pageWords) * pages
+	case c.Method == MethodWindow && c.Window >= 1 && c.Window <= MaxWindow:
+		entries, places := windowSize(c.size())
+		return 0, 24*uint64(entries) + 4*uint64(places) // the system gives memory as it is touched
+	}
+	return 0, 0
+}
+
+// size returns how many targets a window remembers: no more than there are.
+func (c Config) size() int { return int(min(uint64(c.Window), max(c.Targets, 1))) }
 
 // Nothing is the memory of method none. It may be shared.
 type Nothing struct{}

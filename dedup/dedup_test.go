@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -123,6 +124,39 @@ func TestSeeAllocs(t *testing.T) {
 		})
 		if n != 0 {
 			t.Errorf("%v: got %v allocations per answer, want 0", m, n)
+		}
+	}
+}
+
+// TestConfigMemory compares what a configuration says with what comes of it.
+func TestConfigMemory(t *testing.T) {
+	for _, targets := range []uint64{0, 1, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1_000_000} {
+		first, most := Config{Method: MethodFull, Targets: targets}.Memory()
+		b := NewBitmap(targets)
+		before := b.Memory()
+		for i := uint64(0); i < targets; i += 1 << pageShift {
+			b.See(i, Success)
+		}
+		if first != before || most != b.Memory() {
+			t.Errorf("full, %d targets: got %d and %d bytes, want %d and %d", targets, first, most, before, b.Memory())
+		}
+		for _, window := range []int{1, 2, 3, 1000, 1024, 2_000_000} {
+			c := Config{Method: MethodWindow, Targets: targets, Window: window, Receivers: 1}
+			first, most := c.Memory()
+			s, err := New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := s.(*Window)
+			want := uint64(len(w.entries))*uint64(reflect.TypeFor[entry]().Size()) + 4*uint64(len(w.table))
+			if first != 0 || most != want {
+				t.Errorf("window of %d, %d targets: got %d and %d bytes, want 0 and %d", window, targets, first, most, want)
+			}
+		}
+	}
+	for _, c := range []Config{{Method: MethodNone, Targets: 9}, {Method: MethodFull, Targets: MaxTargets + 1}, {Method: MethodWindow, Window: -1}, {}} {
+		if first, most := c.Memory(); first != 0 || most != 0 {
+			t.Errorf("%+v: got %d and %d bytes, want none", c, first, most)
 		}
 	}
 }

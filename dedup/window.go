@@ -35,8 +35,13 @@ func NewWindow(size int) *Window {
 	if size < 1 || size > MaxWindow {
 		panic("dedup: window size out of range")
 	}
-	log := max(bits.Len64(uint64(size)*2-1), 1)
-	return &Window{entries: make([]entry, size+1), table: make([]uint32, 1<<log), shift: uint(64 - log)}
+	entries, places := windowSize(size)
+	return &Window{entries: make([]entry, entries), table: make([]uint32, places), shift: uint(64 - bits.TrailingZeros(uint(places)))}
+}
+
+// windowSize is how many entries a window of so many targets has, and how many places, a power of two, its table.
+func windowSize(size int) (entries, places int) {
+	return size + 1, 1 << max(bits.Len64(uint64(size)*2-1), 1)
 }
 
 // See implements [Seen].

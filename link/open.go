@@ -96,6 +96,9 @@ type Engine interface {
 	// Open opens a link as cfg says, or returns an error that says in one line what is missing: [UnsupportedError] if it is
 	// the kernel, an error that wraps [ErrDown] if it is the interface. It releases all that it took before it fails.
 	Open(ctx context.Context, cfg Config) (*Link, error)
+	// Check returns the error that Open would return, as far as that can be told without a frame sent or received and without
+	// a trace on the system, and how many bytes the link would take, the kernel's included.
+	Check(ctx context.Context, cfg Config) (memory uint64, err error)
 }
 
 // Auto is what a user writes for: the first engine that works.
@@ -104,10 +107,46 @@ const Auto = "auto"
 // Open opens a link with the first of the engines that works, or with the one named force unless that is empty or [Auto].
 // A link that is down, and the end of ctx, are the end of the search: another engine would not help.
 func Open(ctx context.Context, cfg Config, force string, engines ...Engine) (*Link, error) {
+	var l *Link
+	name, why, err := choose(ctx, cfg.Interface, force, engines, func(e Engine) (err error) {
+		l, err = e.Open(ctx, cfg)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.Name, l.Why = name, why
+	return l, nil
+}
+
+// A Choice is the link that [Open] would open.
+type Choice struct {
+	Name   string // as in [Link]
+	Why    string // as in [Link]
+	Memory uint64 // bytes that its queues take, the kernel's part included
+}
+
+// Choose says which link [Open] would open, without opening one: no frame is sent, none received. Open can still fail where
+// only a frame would tell. The error is that of Open.
+func Choose(ctx context.Context, cfg Config, force string, engines ...Engine) (Choice, error) {
+	var c Choice
+	var err error
+	c.Name, c.Why, err = choose(ctx, cfg.Interface, force, engines, func(e Engine) (err error) {
+		c.Memory, err = e.Check(ctx, cfg)
+		return err
+	})
+	if err != nil {
+		return Choice{}, err
+	}
+	return c, nil
+}
+
+// choose returns the name of the first of the engines that works, and why that one.
+func choose(ctx context.Context, iface, force string, engines []Engine, works func(Engine) error) (name, reason string, err error) {
 	if force != "" && force != Auto {
 		i := slices.IndexFunc(engines, func(e Engine) bool { return e.Name() == force })
 		if i < 0 {
-			return nil, fmt.Errorf("no link engine is called %q: want %s or %s", force, Auto, strings.Join(names(engines), ", "))
+			return "", "", fmt.Errorf("no link engine is called %q: want %s or %s", force, Auto, strings.Join(names(engines), ", "))
 		}
 		engines = engines[i : i+1]
 	}
@@ -115,24 +154,23 @@ func Open(ctx context.Context, cfg Config, force string, engines ...Engine) (*Li
 	var errs []error
 	for _, e := range engines {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, err)
+			return "", "", fmt.Errorf("open link on %s: %w", iface, err)
 		}
-		l, err := e.Open(ctx, cfg)
+		err := works(e)
 		if err == nil {
-			l.Name, l.Why = e.Name(), why(e.Name(), force, passed)
-			return l, nil
+			return e.Name(), why(e.Name(), force, passed), nil
 		}
 		err = fmt.Errorf("%s: %w", e.Name(), err)
 		if errors.Is(err, ErrDown) {
-			return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, err)
+			return "", "", fmt.Errorf("open link on %s: %w", iface, err)
 		}
 		errs = append(errs, err)
 		passed = append(passed, err.Error())
 	}
 	if len(errs) == 0 {
-		return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, &UnsupportedError{Feature: "link engine"})
+		return "", "", fmt.Errorf("open link on %s: %w", iface, &UnsupportedError{Feature: "link engine"})
 	}
-	return nil, fmt.Errorf("open link on %s: %w", cfg.Interface, errors.Join(errs...))
+	return "", "", fmt.Errorf("open link on %s: %w", iface, errors.Join(errs...))
 }
 
 func names(engines []Engine) []string {

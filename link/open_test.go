@@ -21,6 +21,8 @@ func (b broken) Name() string { return b.name }
 
 func (b broken) Open(context.Context, link.Config) (*link.Link, error) { return nil, b.err }
 
+func (b broken) Check(context.Context, link.Config) (uint64, error) { return 0, b.err }
+
 func TestOpen(t *testing.T) {
 	memory := linktest.New(nil, linktest.Options{})
 	old := broken{"xdp", &link.UnsupportedError{Feature: "sending from XDP programs", MinKernel: "5.18"}}
@@ -46,13 +48,21 @@ func TestOpen(t *testing.T) {
 		{"down", "", []link.Engine{refused, down, memory}, "", "open link on eth0: down: eth0 is switched off", link.ErrDown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, err := link.Open(t.Context(), link.Config{Interface: "eth0", Ether: true}, c.force, c.engines...)
+			cfg := link.Config{Interface: "eth0", Ether: true}
+			l, err := link.Open(t.Context(), cfg, c.force, c.engines...)
+			choice, checked := link.Choose(t.Context(), cfg, c.force, c.engines...)
+			if fmt.Sprint(checked) != fmt.Sprint(err) {
+				t.Errorf("Choose says %v, Open %v", checked, err)
+			}
 			if c.chosen != "" {
 				if err != nil {
 					t.Fatal(err)
 				}
 				if l.Name != c.chosen || !strings.Contains(l.Why, c.why) || strings.Contains(l.Why, "\n") {
 					t.Errorf("got %q because %q, want %q because %q", l.Name, l.Why, c.chosen, c.why)
+				}
+				if choice.Name != l.Name || choice.Why != l.Why || choice.Memory != link.DefaultRingBytes {
+					t.Errorf("Choose says %+v, Open opened %q because %q", choice, l.Name, l.Why)
 				}
 				if err := l.Close(); err != nil {
 					t.Error(err)
@@ -75,6 +85,9 @@ func TestOpenAsksNoEngineWhenTheContextHasEnded(t *testing.T) {
 	_, err := link.Open(ctx, link.Config{}, "", broken{"x", errors.New("was asked")})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want %v", err, context.Canceled)
+	}
+	if _, err := link.Choose(ctx, link.Config{}, "", broken{"x", errors.New("was asked")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Choose: got error %v, want %v", err, context.Canceled)
 	}
 }
 

@@ -41,9 +41,21 @@ func (c *Cycle) gather(indexes iter.Seq[uint64]) (list []uint64, set bitmap, err
 	return list, set, nil
 }
 
+// ListedMemory returns how many bytes the walks of a list of n indexes take together, when Listed has made them: about, for
+// which of them lie in other shards is not known before.
+func (c *Cycle) ListedMemory(n uint64) uint64 {
+	if n > c.Order()/walkShare {
+		return 8 * c.words()
+	}
+	return 8 * n
+}
+
+// words is how many words a bitmap of the grid has.
+func (c *Cycle) words() uint64 { return (c.grid.Rows<<c.colBits + 63) / 64 }
+
 // bitmap returns the set of the indexes in list.
 func (c *Cycle) bitmap(list []uint64) bitmap {
-	set := make(bitmap, (c.grid.Rows<<c.colBits+63)/64)
+	set := make(bitmap, c.words())
 	for _, v := range list {
 		set.add(v)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -366,5 +367,34 @@ func TestListedShareNothing(t *testing.T) {
 func TestListedSize(t *testing.T) {
 	if size := reflect.TypeFor[Listed]().Size(); size <= 112 || size > 128 {
 		t.Errorf("a Listed is %d bytes, want 113 to 128: neighbours would share a cache line", size)
+	}
+}
+
+// TestListedMemory says that the heap grows by what ListedMemory says, in either way of keeping a list.
+func TestListedMemory(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	c := mustCycle(t, 3, Grid{Rows: 1 << 24, Cols: 1})
+	for _, every := range []uint64{100, 8} {
+		n := uint64(0)
+		indexes := func(yield func(uint64) bool) {
+			for i := uint64(0); i < 1<<24 && yield(i); i += every {
+				n++
+			}
+		}
+		before := heap()
+		l, err := c.Listed(indexes, Shard{N: 0, Of: 1}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := float64(heap()-before), float64(c.ListedMemory(n))
+		runtime.KeepAlive(l)
+		if got < 0.9*want || got > 1.4*want { // a list grows by a quarter at a time
+			t.Errorf("list of %d indexes: %.0f bytes of the heap, ListedMemory says %.0f", n, got, want)
+		}
 	}
 }

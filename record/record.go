@@ -1,5 +1,7 @@
 package record
 
+import "reflect"
+
 // A Record is one row: as many values as its schema has fields, all null after [Record.Reset]. It is owned by one
 // goroutine at a time.
 type Record struct {
@@ -15,6 +17,12 @@ type arena struct{ buf []byte }
 // New returns an empty record of schema s.
 func New(s *Schema) *Record {
 	return &Record{Schema: s, Values: make([]Value, s.Len()), arena: &arena{}}
+}
+
+// Size returns how many bytes a new record of schema s takes, before anything is copied into its memory.
+func Size(s *Schema) int {
+	of := func(t reflect.Type) int { return int(t.Size()) }
+	return of(reflect.TypeFor[Record]()) + of(reflect.TypeFor[arena]()) + s.Len()*of(reflect.TypeFor[Value]())
 }
 
 // Reset makes every value null and forgets the bytes copied so far, keeping the memory for the next row.

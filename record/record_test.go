@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"testing"
 )
 
@@ -120,5 +121,26 @@ func BenchmarkFill(b *testing.B) {
 		r.Values[1] = Uint(80)
 		r.Values[2] = Boolean(true)
 		r.SetBytes(3, wire)
+	}
+}
+
+// TestSizeIsWhatTheHeapGrowsBy allows for the size classes of the allocator.
+func TestSizeIsWhatTheHeapGrowsBy(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	s := testSchema()
+	records := make([]*Record, 10_000)
+	before := heap()
+	for i := range records {
+		records[i] = New(s)
+	}
+	got, want := float64(heap()-before)/float64(len(records)), float64(Size(s))
+	runtime.KeepAlive(records)
+	if got < want-1 || got > 1.2*want {
+		t.Errorf("a record takes %.0f bytes of the heap, Size says %.0f", got, want)
 	}
 }

@@ -224,10 +224,6 @@ func TestRangesStop(t *testing.T) {
 	}
 }
 
-func (l *layout) bytes() int {
-	return 4*cap(l.blocks) + 8*cap(l.runs) + 4*cap(l.slots) + 8*cap(l.marks)
-}
-
 func TestMemory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -20,6 +21,16 @@ const (
 	batchRows = 128
 	queueLen  = 32
 )
+
+// batchesFor is how many batches there are for so many receivers: those in the queue, one that each receiver fills, and one
+// that the collector empties.
+func batchesFor(receivers int) int { return queueLen + receivers + 1 }
+
+// Memory returns how many bytes the rows on their way from the receivers to the sink can take: about, for what answers carry
+// is of any length up to what is captured of them. They take it when that many answers come at once, and keep it then.
+func Memory(d probe.Description, receivers int) uint64 {
+	return uint64(batchesFor(receivers)*batchRows) * uint64(record.Size(Schema(d))+cmp.Or(d.Capture.Snap, link.MaxFrame))
+}
 
 // How long a receiver waits for frames at once: long, since every wait costs the Go scheduler some work, at the sender's
 // expense if they share a core, but for the last ones, which are the end of the scan.

@@ -63,7 +63,7 @@ func New(cfg Config) (*Scan, error) {
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
 		queue:       make(chan *batch, queueLen),
-		free:        make(chan *batch, queueLen+len(cfg.Link.RX)+1),
+		free:        make(chan *batch, batchesFor(len(cfg.Link.RX))),
 		sendingDone: make(chan struct{}),
 		listening:   make(chan struct{}),
 	}

@@ -60,6 +60,32 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	return l, nil
 }
 
+// Check opens and closes one transmit queue, whose socket never receives, and compiles the capture filter. Beyond that only the
+// kernel's version and its memory could keep Open from opening.
+func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err error) {
+	cfg, err = cfg.WithDefaults()
+	if err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	dev, err := lookUp(cfg)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := program(cfg); err != nil {
+		return 0, err
+	}
+	tx, err := openTX(cfg, dev)
+	if err != nil {
+		return 0, err
+	}
+	blockLen, blocks := layout(cfg.RingBytes, os.Getpagesize())
+	memory = uint64(cfg.Senders+1)*tx.memory() + uint64(cfg.Receivers)*uint64(blockLen*blocks)
+	return memory, tx.Close()
+}
+
 // A device is the interface that a link is on.
 type device struct {
 	name  string

@@ -3,6 +3,7 @@ package afpacket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -64,10 +65,56 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			if c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("error %v is not %v", err, c.is)
 			}
+			if memory, checked := (Engine{}).Check(t.Context(), cfg); memory != 0 || fmt.Sprint(checked) != err.Error() {
+				t.Errorf("Check says %d bytes, error %v; Open %v", memory, checked, err)
+			}
 			if n := openFiles(t); n != before {
 				t.Errorf("%d files open, %d before", n, before)
 			}
 		})
+	}
+}
+
+// TestCheck says that Check knows what Open will take, and that it leaves nothing open and sends nothing.
+func TestCheck(t *testing.T) {
+	p := newPair(t, 1500)
+	received := func() uint64 {
+		l, err := netlink.LinkByIndex(p.b.Attrs().Index)
+		must(t, err)
+		return l.Attrs().Statistics.RxPackets
+	}
+	files, frames := openFiles(t), received()
+	for _, cfg := range []link.Config{
+		{},
+		{Senders: 3, Receivers: 2, Batch: 7, RingBytes: 100_000, Filter: anyTCP(), Qdisc: link.QdiscUse},
+	} {
+		cfg.Interface, cfg.Ether = p.a.Attrs().Name, true
+		memory, err := Engine{}.Check(t.Context(), cfg)
+		must(t, err)
+		if n := openFiles(t); n != files {
+			t.Errorf("%d files open after Check, %d before", n, files)
+		}
+		l, err := Engine{}.Open(t.Context(), cfg)
+		must(t, err)
+		want := l.Control.(*TX).memory()
+		for _, tx := range l.TX {
+			want += tx.(*TX).memory()
+		}
+		for _, rx := range l.RX {
+			want += uint64(len(rx.(*RX).ring))
+		}
+		if memory != want {
+			t.Errorf("%+v: Check says %d bytes, the link has %d", cfg, memory, want)
+		}
+		must(t, l.Close())
+	}
+	if n := received(); n != frames {
+		t.Errorf("%d frames arrived at the other end", n-frames)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (Engine{}).Check(ctx, link.Config{Interface: "lo", Ether: true}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,12 @@ func openTX(cfg link.Config, dev device) (_ *TX, err error) {
 		t.peers = &[2]unix.RawSockaddrLinklayer{peer(dev, unix.ETH_P_IP), peer(dev, unix.ETH_P_IPV6)}
 	}
 	return t, nil
+}
+
+// memory returns how many bytes the queue takes, without the kernel's copies of frames on their way to the driver.
+func (t *TX) memory() uint64 {
+	perSlot := slotStride + reflect.TypeFor[link.Slot]().Size() + reflect.TypeFor[message]().Size() + reflect.TypeFor[unix.Iovec]().Size()
+	return uint64(len(t.slots)) * uint64(perSlot)
 }
 
 // peer is the address that tells the kernel the protocol of a packet without a link header.

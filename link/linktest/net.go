@@ -82,6 +82,16 @@ func (n *Net) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
 	return l, nil
 }
 
+// Check returns what Open would fail with. The memory is that of Config.RingBytes.
+func (n *Net) Check(ctx context.Context, cfg link.Config) (uint64, error) {
+	l, err := n.Open(ctx, cfg)
+	if err != nil {
+		return 0, err
+	}
+	cfg, _ = cfg.WithDefaults() // Open has checked it
+	return uint64(cfg.Receivers * cfg.RingBytes), l.Close()
+}
+
 // Deliver lets a copy of a frame that nobody asked for arrive at every open link after a delay.
 func (n *Net) Deliver(delay time.Duration, frame []byte) {
 	n.mu.Lock()

@@ -1,0 +1,33 @@
+package target
+
+import "reflect"
+
+// Memory returns how many bytes the space takes, the entries of its lists included.
+func (s *Space) Memory() uint64 {
+	return uint64(s.layout.bytes()) + s.ports.memory() + sizeOf(s.allow) + sizeOf(s.block)
+}
+
+// bytes returns how many bytes the layout takes.
+func (l *layout) bytes() int {
+	return int(sizeOf(l.blocks) + sizeOf(l.runs) + sizeOf(l.slots) + sizeOf(l.marks))
+}
+
+// memory returns how many bytes the list of ports takes.
+func (p Ports) memory() uint64 { return sizeOf(p.list) + sizeOf(p.table) }
+
+// Memory returns how many bytes the list takes.
+func (l *List) Memory() uint64 {
+	n := uint64(reflect.TypeFor[List]().Size())
+	for _, p := range l.pages {
+		if p != nil {
+			n += uint64(reflect.TypeFor[page]().Size()) + sizeOf(p.few)
+			if p.bits != nil {
+				n += sizeOf(p.bits[:])
+			}
+		}
+	}
+	return n
+}
+
+// sizeOf returns how many bytes a slice's memory has.
+func sizeOf[T any](s []T) uint64 { return uint64(cap(s)) * uint64(reflect.TypeFor[T]().Size()) }
