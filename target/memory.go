@@ -4,7 +4,7 @@ import "reflect"
 
 // Memory returns how many bytes the space takes, the entries of its lists included.
 func (s *Space) Memory() uint64 {
-	return uint64(s.layout.bytes()) + s.ports.memory() + sizeOf(s.allow) + sizeOf(s.block)
+	return uint64(s.bytes()) + s.ports.memory() + sizeOf(s.allow) + sizeOf(s.block)
 }
 
 // bytes returns how many bytes the layout takes.

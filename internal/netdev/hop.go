@@ -29,7 +29,7 @@ func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
 		return f.hopWithoutARP(w, p)
 	}
 	onLink, err := f.onLink(w)
-	if err != nil && !f.lenient() {
+	if err = f.forgive(err); err != nil {
 		return err
 	}
 	p.OnLink = onLink
@@ -37,10 +37,7 @@ func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
 		return nil
 	}
 	p.HopMAC, err = f.gatewayMAC(ctx, w, p)
-	if f.lenient() {
-		return nil
-	}
-	return err
+	return f.forgive(err)
 }
 
 // hopWithoutARP does as the kernel (arp_constructor in net/ipv4/arp.c): an interface that does not resolve neighbours
@@ -48,7 +45,7 @@ func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
 func (f *finder) hopWithoutARP(w *way, p *Path) error {
 	p.HopMAC = w.dev.mac
 	table, err := f.k.neighbours(w.dev.index)
-	if err != nil && !f.lenient() {
+	if err = f.forgive(err); err != nil {
 		return err
 	}
 	if mac, ok := known(table, w.gateway, fixed); ok {
@@ -81,12 +78,15 @@ func (f *finder) gatewayMAC(ctx context.Context, w *way, p *Path) (packet.MAC, e
 	if err != nil {
 		return packet.MAC{}, err
 	}
-	if mac, ok := known(table, w.gateway, learned); ok || f.lenient() {
+	if mac, ok := known(table, w.gateway, learned); ok {
 		return mac, nil
 	}
 	if !w.gateway.Is4() {
 		return packet.MAC{}, fmt.Errorf("MAC address of gateway %s on %s is not known: ping it once, or give it with -G",
 			w.gateway, w.dev.name)
+	}
+	if f.lenient() {
+		return packet.MAC{}, nil // a scan would ask
 	}
 	conn, err := f.k.openARP(w.dev.index)
 	if err != nil {

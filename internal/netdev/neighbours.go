@@ -48,6 +48,20 @@ func neighbourWaits() []time.Duration {
 	return []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, time.Second}
 }
 
+// NeighbourTime is how long [Neighbours] takes at most to ask n targets, rate requests a second (0 for [DefaultARPRate]).
+func NeighbourTime(n, rate int) time.Duration {
+	var d time.Duration
+	for _, wait := range neighbourWaits() {
+		d += wait + time.Duration(n)*arpGap(rate)
+	}
+	return d
+}
+
+// arpGap is the time between two requests.
+func arpGap(rate int) time.Duration {
+	return time.Second / time.Duration(cmp.Or(max(rate, 0), DefaultARPRate))
+}
+
 // Neighbours asks every target that is on the link for its hardware address: up to three times, at q.Rate. It blocks
 // until all have answered or two seconds more than the requests take; ctx ends that. A target that does not answer is
 // named, not an error. Addresses of this host count as silent, since no frame reaches them over the link.
@@ -113,7 +127,7 @@ func askAll(ctx context.Context, k kernel, q askQuery) (found map[netip.Addr]pac
 	}
 	a := newAsker(conn, q.device, q.addrs)
 	a.waits = neighbourWaits()
-	a.gap = time.Second / time.Duration(cmp.Or(max(q.q.Rate, 0), DefaultARPRate))
+	a.gap = arpGap(q.q.Rate)
 	if len(q.q.Path.Sources) > 0 {
 		a.fallback = q.q.Path.Sources[0]
 	}

@@ -161,6 +161,25 @@ func checkRate(t *testing.T, sent []question, rate int) {
 	}
 }
 
+// TestNeighbourTime has nobody answer: that takes longest.
+func TestNeighbourTime(t *testing.T) {
+	for _, rate := range []int{0, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			w := home()
+			w.table[eth0] = nil
+			start := time.Now()
+			targets := slices.Collect(all(pfx("192.0.2.128/26")))
+			if _, err := findNeighbours(t.Context(), w, NeighbourQuery{Path: viaEth0(nil), Targets: slices.Values(targets), Rate: rate}); err != nil {
+				t.Fatal(err)
+			}
+			took, most := time.Since(start), NeighbourTime(len(targets), rate)
+			if took > most || took < most-3*arpGap(rate) {
+				t.Errorf("rate %d: %d silent targets took %v, NeighbourTime says %v", rate, len(targets), took, most)
+			}
+		})
+	}
+}
+
 // What a slow interface made us miss is not made up for in a burst.
 func TestNeighboursKeepsRateAfterStall(t *testing.T) {
 	for _, rate := range []int{100, 1000, 5000} {

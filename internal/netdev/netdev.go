@@ -65,6 +65,10 @@ type Path struct {
 	// [Neighbours]. It is nil where HopMAC serves all targets: if -G was given, and where hardware addresses mean nothing.
 	OnLink []netip.Prefix
 
+	// Missing is the error that [Scan] mode would return, as far as it can be told without asking anybody. Only a dry run has
+	// one.
+	Missing error
+
 	// Warnings are complete sentences about what is likely to go wrong, for the log.
 	Warnings []string
 }
@@ -81,7 +85,7 @@ func Find(ctx context.Context, q Query) (*Path, error) {
 	k, err := openKernel()
 	if err != nil {
 		if q.Mode == DryRun {
-			return blankPath(&q), nil
+			return blankPath(&q, err), nil
 		}
 		return nil, err
 	}
@@ -187,9 +191,9 @@ func join[T fmt.Stringer](s []T) string {
 	return strings.Join(parts, ", ")
 }
 
-// blankPath is what a dry run gets when nothing can be found out: what the options say.
-func blankPath(q *Query) *Path {
-	p := &Path{Ether: true, Sources: append([]netip.Addr(nil), q.Sources...)}
+// blankPath is what a dry run gets when nothing can be found out, for the reason that missing is: what the options say.
+func blankPath(q *Query, missing error) *Path {
+	p := &Path{Ether: true, Sources: append([]netip.Addr(nil), q.Sources...), Missing: missing}
 	if len(p.Sources) == 0 {
 		p.Sources = []netip.Addr{netip.IPv4Unspecified()}
 	}

@@ -36,8 +36,29 @@ func checkRefusals(t *testing.T, tests []refusalCase) {
 				if w.opened != w.closed {
 					t.Errorf("%d ARP sockets opened, %d closed", w.opened, w.closed)
 				}
+				checkMissing(t, tt, err, w.opened > 0 || w.openIs != nil)
 			})
 		})
+	}
+}
+
+// checkMissing says that a dry run tells why a scan would fail, unless that would turn out only when the scan asks by ARP.
+func checkMissing(t *testing.T, tt refusalCase, scanErr error, asked bool) {
+	t.Helper()
+	w := home()
+	if tt.world != nil {
+		tt.world(w)
+	}
+	tt.query.Mode = DryRun
+	p, err := find(t.Context(), w, tt.query)
+	if err == nil {
+		err = p.Missing
+	}
+	if asked && err != nil || !asked && fmt.Sprint(err) != scanErr.Error() {
+		t.Errorf("dry run misses %v; the scan fails with %v, having asked: %v", err, scanErr, asked)
+	}
+	if w.opened > 0 {
+		t.Errorf("dry run opened %d sockets", w.opened)
 	}
 }
 

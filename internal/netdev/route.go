@@ -16,6 +16,7 @@ type finder struct {
 	q       *Query
 	devices []device
 	addrs   []address
+	missing error // the first of those that forgive let pass
 }
 
 // A way is what the routes say, put together.
@@ -44,7 +45,7 @@ func find(ctx context.Context, k kernel, q Query) (*Path, error) {
 		return nil, err
 	}
 	if w == nil {
-		return blankPath(&q), nil
+		return blankPath(&q, f.missing), nil
 	}
 	p := &Path{
 		Interface: w.dev.name, Index: w.dev.index, MTU: w.dev.mtu, Ether: w.dev.ether(),
@@ -62,11 +63,23 @@ func find(ctx context.Context, k kernel, q Query) (*Path, error) {
 	if err := f.hop(ctx, w, p); err != nil {
 		return nil, err
 	}
+	p.Missing = f.missing
 	return p, nil
 }
 
 // lenient reports whether what is not known may stay so.
 func (f *finder) lenient() bool { return f.q.Mode == DryRun }
+
+// forgive returns err, or, if what is not known may stay so, nil after taking note of it.
+func (f *finder) forgive(err error) error {
+	if !f.lenient() {
+		return err
+	}
+	if f.missing == nil {
+		f.missing = err
+	}
+	return nil
+}
 
 // way asks the routes. It returns nil in a dry run that finds no interface.
 func (f *finder) way() (*way, error) {
@@ -75,10 +88,7 @@ func (f *finder) way() (*way, error) {
 		f.addrs, err = f.k.addresses()
 	}
 	if err != nil {
-		if f.lenient() {
-			return nil, nil
-		}
-		return nil, err
+		return nil, f.forgive(err)
 	}
 	named, err := f.named()
 	if err != nil {
@@ -90,7 +100,7 @@ func (f *finder) way() (*way, error) {
 		}
 	}
 	w, err := f.choose(named, f.ask(named))
-	if err != nil && !f.lenient() {
+	if err = f.forgive(err); err != nil {
 		return nil, err
 	}
 	if w == nil && named != nil {
@@ -119,14 +129,12 @@ func (f *finder) named() (*device, error) {
 // usable says why a scan cannot use the interface.
 func (f *finder) usable(d *device) error {
 	switch {
-	case f.lenient():
-		return nil
 	case !d.up:
-		return fmt.Errorf("interface %s is down: switch it on (ip link set %s up) or choose another with -i", d.name, d.name)
+		return f.forgive(fmt.Errorf("interface %s is down: switch it on (ip link set %s up) or choose another with -i", d.name, d.name))
 	case !d.carrier:
-		return fmt.Errorf("interface %s has no carrier: plug in its cable or start its other end, or choose another interface with -i", d.name)
+		return f.forgive(fmt.Errorf("interface %s has no carrier: plug in its cable or start its other end, or choose another interface with -i", d.name))
 	case d.kind == otherLink:
-		return fmt.Errorf("interface %s has link type %s: choose with -i one that carries Ethernet frames or bare IP packets", d.name, d.typeName)
+		return f.forgive(fmt.Errorf("interface %s has link type %s: choose with -i one that carries Ethernet frames or bare IP packets", d.name, d.typeName))
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ func (f *finder) sources(w *way, p *Path) error {
 	}
 	src, err := f.source(w)
 	if err != nil {
-		if !f.lenient() {
+		if err := f.forgive(err); err != nil {
 			return err
 		}
 		src = netip.IPv4Unspecified()

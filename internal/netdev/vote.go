@@ -17,16 +17,21 @@ func (f *finder) choose(named *device, answers []answer) (*way, error) {
 	for _, a := range answers {
 		if a.err == nil {
 			routed = append(routed, a)
-		} else if !routeless && !f.lenient() {
-			return nil, f.refusal(named, a)
+		} else if !routeless && f.missing == nil {
+			if err := f.forgive(f.refusal(named, a)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	voters := withoutSelf(routed)
 	if named != nil && len(voters) > 0 && voters[0].hop.index != named.index {
 		// The kernel does this with addresses of the host, and with an interface that only stands for others (VRF).
-		if !routeless && !f.lenient() {
-			return nil, fmt.Errorf("the route to %s is by %s in spite of -i %s: say -i %[2]s",
-				voters[0].target, f.nameOf(voters[0].hop.index), named.name)
+		if !routeless {
+			err := f.forgive(fmt.Errorf("the route to %s is by %s in spite of -i %s: say -i %[2]s",
+				voters[0].target, f.nameOf(voters[0].hop.index), named.name))
+			if err != nil {
+				return nil, err
+			}
 		}
 		voters = nil
 	}
@@ -61,11 +66,12 @@ func (f *finder) agree(answers []answer) (*way, error) {
 	var gateways, sources tally
 	for _, a := range answers {
 		h := a.hop
-		if h.index != first.hop.index && !f.lenient() {
-			return nil, fmt.Errorf("targets leave by different interfaces, %s by %s and %s by %s: choose one with -i",
-				first.target, f.nameOf(first.hop.index), a.target, f.nameOf(h.index))
-		}
 		if h.index != first.hop.index {
+			err := f.forgive(fmt.Errorf("targets leave by different interfaces, %s by %s and %s by %s: choose one with -i",
+				first.target, f.nameOf(first.hop.index), a.target, f.nameOf(h.index)))
+			if err != nil {
+				return nil, err
+			}
 			continue
 		}
 		w.self = w.self && h.to == toSelf
