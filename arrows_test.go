@@ -44,6 +44,7 @@ func rooms() []room {
 		{"internal/netdev", []string{"link", "packet"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall"}, "routes and neighbours come over netlink, ARP over a packet socket"},
 		{"probe", []string{"link", "packet", "record", "target", "validate"}, nil, "level 2: what to send, what comes back"},
 		{"citizen", []string{"target"}, nil, "level 2: lists of networks that are not to be asked"},
+		{"internal/vectors", []string{"record"}, nil, "golden vectors for the tests of any package; record, since some of them are rows"},
 		{"internal/tools", []string{"target", "permute"}, nil, "the companion tools work on the same lists and the same order"},
 		{"internal/engine", stages, []string{"golang.org/x/sys"}, "level 4: runs the stages; x/sys to pin threads and for clock_nanosleep"},
 		{"", append([]string{"internal/engine"}, stages...), nil, "level 5: the front door"},

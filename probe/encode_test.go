@@ -132,62 +132,6 @@ func goldenShot() Shot {
 	}
 }
 
-const (
-	goldenEther = `001122334455 0a0b0c0d0e0f 0800 # to the gateway, from us, IPv4` + "\n"
-	goldenAddrs = `c0000202 080808d7 # 192.0.2.2 to 8.8.8.215` + "\n"
-	goldenPorts = `de69 0050 3fb8bc81 00000000 # 56937 to 80, sequence number, no acknowledgement` + "\n"
-)
-
-func TestGoldenFrames(t *testing.T) {
-	for name, c := range map[string]struct {
-		module, args, hex string
-		length            int
-	}{
-		"smallest": {"tcp_synscan", "smallest-probes", goldenEther +
-			`45 00 002c 3edd 0000 40 06 690e # 44 bytes, no DF, TTL 64, TCP` + "\n" + goldenAddrs + goldenPorts +
-			`60 02 ffff ea51 0000 # 24 bytes of header, SYN, window 65535
-			 02 04 05b4 # MSS 1460`, 58},
-		"windows": {"tcp_synscan", "windows", goldenEther +
-			`45 00 0034 3edd 0000 40 06 6906 # 52 bytes; the checksum that C ZMap printed` + "\n" + goldenAddrs + goldenPorts +
-			`80 02 ffff c13b 0000 # 32 bytes of header; the checksum that C ZMap printed
-			 02 04 05b4           # MSS 1460
-			 01 03 03 08          # NOP, window scale 8
-			 01 01 04 02          # NOP, NOP, SACK permitted`, 66},
-		"linux": {"tcp_synscan", "linux", goldenEther +
-			`45 00 003c 3edd 0000 40 06 68fe # 60 bytes` + "\n" + goldenAddrs + goldenPorts +
-			`a0 02 ffff 2acd 0000 # 40 bytes of header
-			 02 04 05b4           # MSS 1460
-			 04 02                # SACK permitted
-			 08 0a 5f5e1000 00000000 # timestamps: start of the scan, no echo
-			 01 03 03 07          # NOP, window scale 7`, 74},
-		"bsd": {"tcp_synscan", "bsd", goldenEther +
-			`45 00 0040 3edd 0000 40 06 68fa # 64 bytes` + "\n" + goldenAddrs + goldenPorts +
-			`b0 02 ffff 19c9 0000 # 44 bytes of header
-			 02 04 05b4           # MSS 1460
-			 01 03 03 06          # NOP, window scale 6
-			 01 01 08 0a 5f5e1000 00000000 # NOP, NOP, timestamps
-			 04 02 00 00          # SACK permitted, end of options twice`, 78},
-		"echo": {"icmp_echoscan", "", goldenEther +
-			`45 00 0030 3edd 0000 40 01 690f # 48 bytes, ICMP` + "\n" + goldenAddrs +
-			`08 00 7d7f 695e 1122 # echo request, identifier and sequence number from the tag
-			 0000000000 0000000000 0000000000 0000000000 # 20 zero bytes`, 62},
-	} {
-		t.Run(name, func(t *testing.T) {
-			want, s := unhex(t, c.hex), goldenShot()
-			if len(want) != c.length {
-				t.Fatalf("the golden frame has %d bytes, the specification %d", len(want), c.length)
-			}
-			v := variant{name: c.module, args: c.args}
-			if got := frameOf(t, v, testRoute(true, 1), &s); !bytes.Equal(got, want) {
-				t.Errorf("\ngot  %x\nwant %x", got, want)
-			}
-			if got := frameOf(t, v, testRoute(false, 0), &s); !bytes.Equal(got, want[14:]) {
-				t.Errorf("without Ethernet:\ngot  %x\nwant %x", got, want[14:])
-			}
-		})
-	}
-}
-
 // TestTries says that probes to one target differ in the source port alone, and echo requests not at all.
 func TestTries(t *testing.T) {
 	r, tags := rand.New(rand.NewPCG(3, 4)), tagger(4)

@@ -223,3 +223,9 @@ func match(t testing.TB, v variant, frame []byte, tags validate.Source) (target.
 }
 
 func mustAddr(text string) netip.Addr { return netip.MustParseAddr(text) }
+
+// The beginning of the frames that are written down by hand, for goldenShot.
+const (
+	goldenEther = `001122334455 0a0b0c0d0e0f 0800 # to the gateway, from us, IPv4` + "\n"
+	goldenAddrs = `c0000202 080808d7 # 192.0.2.2 to 8.8.8.215` + "\n"
+)

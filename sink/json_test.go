@@ -13,30 +13,6 @@ import (
 	"github.com/zmap-go/zmap/record"
 )
 
-// TestJSONGolden compares with rows that C ZMap printed.
-func TestJSONGolden(t *testing.T) {
-	tests := []struct {
-		name, fields, want string
-	}{
-		{
-			"all", "*", `{"saddr":"20.0.0.2","saddr_raw":4261438218,"daddr":"10.99.0.1","daddr_raw":16802570,"ipid":4660,"ttl":60,` +
-				`"classification":"icmp","success":false,"icmp_responder":"10.99.0.254","icmp_type":3,"icmp_code":1,` +
-				`"icmp_unreach_str":"host unreachable","repeat":false,"cooldown":true,"timestamp_str":"2026-11-22T15:22:19.973+0000",` +
-				`"timestamp_ts":1795360939,"timestamp_us":973386}`,
-		},
-		{"order and duplicates", "ttl saddr ttl saddr", `{"ttl":60,"saddr":"20.0.0.2"}`},
-		{"null before others", "sport,ttl", `{"ttl":60}`},
-		{"nulls alone", "sport,dport", `{}`},
-	}
-	for _, tt := range tests {
-		got := render(t, "json", Options{Fields: tt.fields}, icmpRow(t), icmpRow(t))
-		want := tt.want + "\n" + tt.want + "\n"
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
-		}
-	}
-}
-
 // TestJSONLists compares with a part of a dns row of C ZMap, and with what nulls inside objects must do.
 func TestJSONLists(t *testing.T) {
 	s := record.NewSchema([]record.Field{{Name: "dns_questions", Type: record.Repeated}, {Name: "dns_answers", Type: record.Repeated}})

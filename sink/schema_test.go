@@ -96,24 +96,6 @@ func synRow(t testing.TB) *record.Record {
 	return r
 }
 
-// icmpRow is a row that C ZMap printed for an ICMP error.
-func icmpRow(t testing.TB) *record.Record {
-	r := record.New(synSchema())
-	set(t, r, "saddr", addr("20.0.0.2"))
-	set(t, r, "daddr", addr("10.99.0.1"))
-	set(t, r, "icmp_responder", addr("10.99.0.254"))
-	setUints(t, r, map[string]uint64{
-		"saddr_raw": 4261438218, "daddr_raw": 16802570, "ipid": 4660, "ttl": 60, "icmp_type": 3, "icmp_code": 1,
-	})
-	set(t, r, "classification", record.Text("icmp"))
-	set(t, r, "icmp_unreach_str", record.Text("host unreachable"))
-	set(t, r, "success", record.Boolean(false))
-	set(t, r, "repeat", record.Boolean(false))
-	set(t, r, "cooldown", record.Boolean(true))
-	setTime(t, r, "2026-11-22T15:22:19.973386Z")
-	return r
-}
-
 // render returns what the format writes for rows of one schema.
 func render(t testing.TB, format string, o Options, rows ...*record.Record) string {
 	t.Helper()
