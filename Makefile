@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test race lint fmt fuzz cross demo check generate dist install clean bench bench-send bench-loss bench-generate
+.PHONY: build test test-peers race lint fmt fuzz cross demo check generate dist install clean bench bench-send bench-loss bench-generate
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -13,12 +13,15 @@ build: ## the program, static, into bin/
 test: ## everything, kernel-facing tests in network namespaces included
 	$(GO) test ./...
 
+test-peers: ## whole scans of real servers, which are installed if need be, in network namespaces
+	.ci/peers
+
 race: ## the same under the race detector, but for the lab's timing and the benchmarks
 	$(GO) test -race ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./target ./validate .
 
 lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet -tags peers ./...
 	$(BIN)/golangci-lint run --allow-parallel-runners ./...
 
 fmt: $(BIN)/gofumpt
@@ -54,7 +57,7 @@ bench-generate: ## walk, target, tag and patch through the real interfaces, 100,
 	$(GO) test -run '^$$' -bench 'Generate|Calibrate' -benchtime 3s -count 3 ./internal/engine
 	$(GO) test -run '^$$' -bench Build -benchtime 3x ./target
 
-check: lint test race cross fuzz demo ## what .ci/run runs
+check: lint test test-peers race cross fuzz demo ## what .ci/run runs
 
 generate: ## manual pages and completion scripts, from the table of options; tests fail when they are stale
 	$(GO) test ./internal/cli -run TestGenerated -generate

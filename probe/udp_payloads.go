@@ -43,7 +43,8 @@ func findPayload(name string) (Payload, error) {
 	return Payload{}, fmt.Errorf("unknown payload %q; there are: %s", name, strings.Join(names, ", "))
 }
 
-// payloads are sorted by name. Answers vary with the server: the sizes are of what common ones send.
+// payloads are sorted by name. Answers vary with the server: the sizes are of what common ones send, and internal/peers
+// measures that no server it has is more than a factor of two away.
 var payloads = []Payload{
 	{
 		Name: "cldap", Port: 389, Answer: 85,
@@ -79,7 +80,7 @@ var payloads = []Payload{
 			"\xbb.well-known" + "\x04core", // options Uri-Path
 	},
 	{
-		Name: "dtls", Port: 443, Answer: 60,
+		Name: "dtls", Port: 443, Answer: 48,
 		Spec: "RFC 6347 section 4.2, RFC 5246 section 7.4.1.2, RFC 8422 section 5.1",
 		Help: "DTLS 1.2 client hello without a cookie, which is answered by a hello verify request",
 		Bytes: "\x16\xfe\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x6e" + // handshake record, epoch 0, number 0
@@ -157,7 +158,7 @@ var payloads = []Payload{
 			"\r\n",
 	},
 	{
-		Name: "snmp3", Port: 161, Answer: 120,
+		Name: "snmp3", Port: 161, Answer: 110,
 		Spec: "RFC 3412 section 6, RFC 3414 sections 2.4 and 4",
 		Help: "SNMPv3 discovery: an SNMP engine tells its identifier, boots and time",
 		Bytes: "\x30\x3e\x02\x01\x03" + // version 3
