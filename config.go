@@ -66,6 +66,7 @@ type Config struct {
 	MaxSendFailures *uint64       // nil means no limit
 
 	Interface  string       // "" means the one that the route to the targets leads through
+	Receive    string       // interface that answers arrive at, whomever they are addressed to; "" means the same one
 	Sources    []netip.Addr // nil means the interface's address
 	SourceMAC  *packet.MAC
 	GatewayMAC *packet.MAC

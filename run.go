@@ -219,7 +219,7 @@ const sampleTargets = 256
 // path finds the interface, the addresses and the next hop for the targets.
 func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode) (*netdev.Path, error) {
 	p, err := netdev.Find(ctx, netdev.Query{
-		Targets: space.Sample(sampleTargets), Interface: s.Interface, Sources: s.Sources,
+		Targets: space.Sample(sampleTargets), Interface: s.Interface, Receive: s.Receive, Sources: s.Sources,
 		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC, Mode: mode,
 	})
 	if err != nil {
@@ -255,8 +255,8 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last}}
 	}
 	l, err := link.Open(ctx, link.Config{
-		Interface: p.Interface, Index: p.Index, Senders: plan.Senders, Filter: f, Ether: p.Ether,
-		Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
+		Interface: p.Interface, Index: p.Index, Receive: p.Receive, Promiscuous: p.Receive != "",
+		Senders: plan.Senders, Filter: f, Ether: p.Ether, Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
 	}, s.Link, engines()...)
 	if err != nil {
 		return nil, err

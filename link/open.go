@@ -30,10 +30,11 @@ const DefaultRetries = 10
 type Config struct {
 	Interface   string    // name of the interface
 	Index       int       // its number; 0 means look up the name
+	Receive     string    // name of the interface to receive on, if it is another one; "" means Interface
 	Senders     int       // transmit queues; 0 means 1
 	Receivers   int       // receive queues, which share the frames by flow; 0 means 1
 	Filter      Filter    // frames to receive
-	Ether       bool      // frames start with an Ethernet header; else with an IP header (tun, VPN)
+	Ether       bool      // frames to send start with an Ethernet header; else with an IP header. Received ones have what their interface has
 	Qdisc       QdiscMode // zero means to bypass it
 	Batch       int       // frames handed to the kernel at once; 0 means DefaultBatch
 	Retries     int       // attempts beyond the first for frames that are refused

@@ -138,7 +138,7 @@ func (j *job) setNetwork() error {
 	if c.GatewayMAC, err = parseMAC("gateway-mac", o.gatewayMAC); err != nil {
 		return err
 	}
-	c.Interface, c.Link = o.iface, o.link
+	c.Interface, c.Receive, c.Link = o.iface, o.receive, o.link
 	if o.noBypass {
 		c.Qdisc = link.QdiscUse
 	}

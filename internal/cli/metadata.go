@@ -67,6 +67,7 @@ func describePlan(m *monitor.Metadata, p *zmap.Plan) {
 		m.AddressListCount = p.Listed
 	}
 	if p.Path != nil {
+		m.ReceiveInterface = p.Path.Receive
 		m.Interface, m.GatewayIP, m.SourceIPs = p.Path.Interface, p.Path.Gateway, p.Path.Sources
 		m.GatewayMAC, m.SourceMAC = p.Path.HopMAC, p.Path.SourceMAC
 	}

@@ -20,7 +20,8 @@ type scanOptions struct {
 	dryRun, fastDryRun                              bool
 	shards, shard                                   int64
 	sourcePorts, checkPort, sources                 string
-	gatewayMAC, sourceMAC, iface, link, netmapWait  string
+	gatewayMAC, sourceMAC, iface, receive, link     string
+	netmapWait                                      string
 	noBypass                                        bool
 	module, moduleArgs                              string
 	ttl                                             int64
@@ -117,6 +118,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.gatewayMAC, "gateway-mac", "G", "hardware `address` of the next hop; without it, it is looked up and asked for by ARP")
 	s.text(&o.sourceMAC, "source-mac", "", "hardware `address` to send from")
 	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
+	s.text(&o.receive, "receive-interface", "", "listen on interface `name` instead, for answers that come back another way or are mirrored there")
 	s.text(&o.link, "link", "", "`way` to send frames: auto or socket (default auto)")
 	s.text(&o.netmapWait, "netmap-wait-ping", "", "`address`, taken and ignored: C ZMap waits for it where it is built for netmap, which has no part here")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")

@@ -111,6 +111,8 @@ type Metadata struct {
 	LinkEngine string // what moved the packets
 	LinkReason string // why that engine
 
+	ReceiveInterface string // receive_iface: where answers arrived, if that was another interface
+
 	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
 	FinalRate   *float64 // rate_at_end: as Rate, at the end of the scan; nil if it is the same, which leaves it out
 }

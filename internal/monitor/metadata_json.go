@@ -147,6 +147,7 @@ func (m *Metadata) addNew(o *jsonObject) {
 	o.given("link_reason", m.LinkReason)
 	o.uint("recv_lost", m.Lost)
 	o.uint("targets_unreachable", m.Unreachable)
+	o.given("receive_iface", m.ReceiveInterface)
 	if m.FinalRate != nil {
 		o.number("rate_at_end", *m.FinalRate)
 	}

@@ -17,8 +17,9 @@ const mainTable = 254
 
 // hop sets p.HopMAC and p.OnLink.
 func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
+	packets := f.q.Layer == Packets
 	switch {
-	case f.q.Layer == Packets || !p.Ether:
+	case !w.dev.ether(), packets && w.dev.noARP:
 		return nil
 	case f.q.GatewayMAC != nil:
 		p.HopMAC = *f.q.GatewayMAC
@@ -33,7 +34,7 @@ func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
 		return err
 	}
 	p.OnLink = onLink
-	if !w.gateway.IsValid() {
+	if packets || !w.gateway.IsValid() {
 		return nil
 	}
 	p.HopMAC, err = f.gatewayMAC(ctx, w, p)

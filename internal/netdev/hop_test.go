@@ -49,7 +49,31 @@ func TestFindHopWithoutAsking(t *testing.T) {
 			name:  "-X: the kernel finds the next hop",
 			world: func(w *world) { w.table = nil },
 			query: Query{Targets: ips("8.8.8.8"), Layer: Packets, GatewayMAC: new(mac(9))},
-			want:  viaEth0(func(p *Path) { p.HopMAC, p.OnLink = packet.MAC{}, nil }),
+			want: viaEth0(func(p *Path) {
+				p.Layer, p.Ether, p.HopMAC, p.Gateway = Packets, false, packet.MAC{}, netip.Addr{}
+				p.Warnings = []string{"the gateway's MAC address (-G) is not used: with IP packets (-X) the kernel finds every next hop itself."}
+			}),
+		},
+		{
+			name:  "-X: the kernel finds the next hop, of several gateways the right one",
+			world: func(w *world) { w.table, w.routes[2].also = nil, ip("192.0.2.253") },
+			query: Query{Targets: ips("8.8.8.8", "8.8.8.9"), Layer: Packets},
+			want:  viaEth0(func(p *Path) { p.Layer, p.Ether, p.HopMAC, p.Gateway = Packets, false, packet.MAC{}, netip.Addr{} }),
+		},
+		{
+			name:  "-X where neighbours are not resolved",
+			query: Query{Targets: ips("10.9.0.7"), Interface: "dum0", Layer: Packets},
+			want:  &Path{Interface: "dum0", Index: dum0, MTU: 1500, Layer: Packets, Sources: ips("10.9.0.1"), SourceMAC: mac(dum0)},
+		},
+		{
+			name:  "answers by another interface",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "eth1"},
+			want:  viaEth0(func(p *Path) { p.Receive = "eth1" }),
+		},
+		{
+			name:  "answers by the same interface",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "eth0"},
+			want:  viaEth0(nil),
 		},
 		{
 			name: "IPv6 gateway that the kernel knows",

@@ -37,9 +37,10 @@ type Query struct {
 	Targets []netip.Addr
 
 	Interface  string       // name of the interface (-i); empty: the one that the routes name
+	Receive    string       // name of the interface that answers arrive at (--receive-interface); empty: the same
 	Sources    []netip.Addr // source addresses (-S); nil: the route's preferred one
 	SourceMAC  *packet.MAC  // source MAC address (--source-mac); nil: the interface's
-	GatewayMAC *packet.MAC  // destination MAC address of every frame (-G); nil: found out
+	GatewayMAC *packet.MAC  // destination MAC address of every frame (-G); nil: found out; of no use with Packets
 	Mode       Mode
 	Layer      Layer
 }
@@ -49,20 +50,25 @@ type Path struct {
 	Interface string // name of the interface; empty only in a dry run that found none
 	Index     int    // its number
 	MTU       int    // its largest IP packet, in bytes
-	Ether     bool   // frames have an Ethernet header; false: no link layer (tun, ppp, WireGuard)
+	Receive   string // name of the interface that answers arrive at; empty: the same
+	Layer     Layer  // as asked
+	Ether     bool   // frames to send have an Ethernet header; false: no link layer (tun, ppp, WireGuard), or Packets
 
 	// Sources are the addresses to send from, never empty; 0.0.0.0 in a dry run that found none.
 	Sources   []netip.Addr
 	SourceMAC packet.MAC
 
-	Gateway netip.Addr // next hop of targets that are not on the link; invalid if there is none or it is not known
+	// Gateway is the next hop of targets that are not on the link. It is invalid if there is none, it is not known, or Layer
+	// is Packets.
+	Gateway netip.Addr
 
 	// HopMAC is where frames go, except those for targets in OnLink. It is zero where hardware addresses mean nothing
 	// (loopback, no link layer, [Packets]), where every target is on the link, and in a dry run where it is not known.
 	HopMAC packet.MAC
 
 	// OnLink are the networks directly connected to the interface: targets there have a MAC address of their own, see
-	// [Neighbours]. It is nil where HopMAC serves all targets: if -G was given, and where hardware addresses mean nothing.
+	// [Neighbours]. It is nil where HopMAC serves all targets, if -G was given, and where interfaces have no hardware addresses.
+	// With Packets the kernel asks for them itself, but nobody learns from it who did not answer.
 	OnLink []netip.Prefix
 
 	// Missing is the error that [Scan] mode would return, as far as it can be told without asking anybody. Only a dry run has
@@ -75,7 +81,8 @@ type Path struct {
 
 // Find returns the way to q.Targets. It blocks for up to three seconds if a gateway has to be asked for its hardware
 // address; ctx ends that. An error says what is missing and which option supplies it. Sending ARP needs CAP_NET_RAW,
-// the rest no privileges; in [DryRun] mode nothing is sent, and all that can go wrong is a -i that does not exist.
+// the rest no privileges; in [DryRun] mode nothing is sent, and all that can go wrong is an interface that is named
+// and does not exist.
 //
 // Find uses the network namespace of the calling thread.
 func Find(ctx context.Context, q Query) (*Path, error) {
@@ -165,6 +172,8 @@ func Describe(p *Path) string {
 func describeHop(p *Path) string {
 	known := !p.HopMAC.IsZero()
 	switch {
+	case p.Layer == Packets && p.Interface != "":
+		return "next hops of the kernel's"
 	case p.Interface != "" && !p.Ether:
 		return "no link layer"
 	case p.Gateway.IsValid() && known:
@@ -193,7 +202,7 @@ func join[T fmt.Stringer](s []T) string {
 
 // blankPath is what a dry run gets when nothing can be found out, for the reason that missing is: what the options say.
 func blankPath(q *Query, missing error) *Path {
-	p := &Path{Ether: true, Sources: append([]netip.Addr(nil), q.Sources...), Missing: missing}
+	p := &Path{Layer: q.Layer, Ether: q.Layer == Frames, Sources: append([]netip.Addr(nil), q.Sources...), Missing: missing}
 	if len(p.Sources) == 0 {
 		p.Sources = []netip.Addr{netip.IPv4Unspecified()}
 	}

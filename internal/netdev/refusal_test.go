@@ -77,6 +77,19 @@ func TestFindRefusesRoutes(t *testing.T) {
 			is:    errNoRoute,
 		},
 		{
+			name:  "no route for IP packets",
+			world: func(w *world) { w.routes = nil },
+			query: Query{Targets: ips("8.8.8.8"), Layer: Packets, Interface: "eth0", GatewayMAC: new(mac(1))},
+			want:  []string{"no route to 8.8.8.8, without which the kernel sends no IP packets (-X)", "-i"},
+			is:    errNoRoute,
+		},
+		{
+			name:  "prohibit for IP packets",
+			query: Query{Targets: ips("203.0.113.70"), Layer: Packets},
+			want:  []string{"prohibit", "203.0.113.70: exclude it (-b) or change the route"},
+			is:    errProhibited,
+		},
+		{
 			name:  "one target of several without a route",
 			world: func(w *world) { w.routes = w.routes[3:] },
 			query: Query{Targets: ips("192.0.2.7", "8.8.8.8")},
@@ -117,6 +130,26 @@ func TestFindRefusesInterfaces(t *testing.T) {
 			world: func(w *world) { w.device(eth0).carrier = false },
 			query: Query{Targets: ips("8.8.8.8")},
 			want:  []string{"eth0 has no carrier", "-i"},
+		},
+		{
+			name:  "unknown interface to receive on",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "nosuch0"},
+			want:  []string{"nosuch0 (--receive-interface) does not exist", "eth0", "down0 (down)"},
+		},
+		{
+			name:  "interface to receive on down",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "down0"},
+			want:  []string{"down0 is down", "ip link set down0 up", "--receive-interface"},
+		},
+		{
+			name:  "interface to receive on without carrier",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "dead0"},
+			want:  []string{"dead0 has no carrier", "--receive-interface"},
+		},
+		{
+			name:  "interface to receive on of a strange link layer",
+			query: Query{Targets: ips("8.8.8.8"), Receive: "ib0"},
+			want:  []string{"ib0", "infiniband", "--receive-interface"},
 		},
 		{name: "strange link layer", query: Query{Targets: ips("8.8.8.8"), Interface: "ib0"}, want: []string{"ib0", "infiniband"}},
 		{

@@ -16,7 +16,8 @@ type finder struct {
 	q       *Query
 	devices []device
 	addrs   []address
-	missing error // the first of those that forgive let pass
+	missing error   // the first of those that forgive let pass
+	receive *device // the interface named for answers, nil if none
 }
 
 // A way is what the routes say, put together.
@@ -39,6 +40,11 @@ type answer struct {
 
 // find is Find with the kernel as an argument.
 func find(ctx context.Context, k kernel, q Query) (*Path, error) {
+	var useless []string
+	if q.Layer == Packets && q.GatewayMAC != nil {
+		q.GatewayMAC = nil
+		useless = []string{"the gateway's MAC address (-G) is not used: with IP packets (-X) the kernel finds every next hop itself."}
+	}
 	f := finder{k: k, q: &q}
 	w, err := f.way()
 	if err != nil {
@@ -48,13 +54,19 @@ func find(ctx context.Context, k kernel, q Query) (*Path, error) {
 		return blankPath(&q, f.missing), nil
 	}
 	p := &Path{
-		Interface: w.dev.name, Index: w.dev.index, MTU: w.dev.mtu, Ether: w.dev.ether(),
-		Gateway: w.gateway, Warnings: w.warnings,
+		Interface: w.dev.name, Index: w.dev.index, MTU: w.dev.mtu, Layer: q.Layer,
+		Ether: w.dev.ether() && q.Layer == Frames, Warnings: append(useless, w.warnings...),
+	}
+	if q.Layer == Frames {
+		p.Gateway = w.gateway
+	}
+	if f.receive != nil && f.receive.index != w.dev.index {
+		p.Receive = f.receive.name
 	}
 	if err := f.sources(w, p); err != nil {
 		return nil, err
 	}
-	if p.Ether {
+	if w.dev.ether() {
 		p.SourceMAC = w.dev.mac
 		if q.SourceMAC != nil {
 			p.SourceMAC = *q.SourceMAC
@@ -90,14 +102,12 @@ func (f *finder) way() (*way, error) {
 	if err != nil {
 		return nil, f.forgive(err)
 	}
-	named, err := f.named()
-	if err != nil {
+	if f.receive, err = f.named(f.q.Receive, "--receive-interface"); err != nil {
 		return nil, err
 	}
-	if named != nil {
-		if err := f.usable(named); err != nil {
-			return nil, err
-		}
+	named, err := f.named(f.q.Interface, "-i")
+	if err != nil {
+		return nil, err
 	}
 	w, err := f.choose(named, f.ask(named))
 	if err = f.forgive(err); err != nil {
@@ -109,32 +119,32 @@ func (f *finder) way() (*way, error) {
 	if w == nil || named != nil {
 		return w, nil
 	}
-	return w, f.usable(&w.dev)
+	return w, f.usable(&w.dev, "-i")
 }
 
-// named returns the interface that the user named, nil if none.
-func (f *finder) named() (*device, error) {
-	if f.q.Interface == "" {
+// named returns the interface that the user named with an option, nil if none. A scan can use it.
+func (f *finder) named(name, option string) (*device, error) {
+	if name == "" {
 		return nil, nil
 	}
 	for i := range f.devices {
 		d := &f.devices[i]
-		if d.name == f.q.Interface || slices.Contains(d.altNames, f.q.Interface) {
-			return d, nil
+		if d.name == name || slices.Contains(d.altNames, name) {
+			return d, f.usable(d, option)
 		}
 	}
-	return nil, fmt.Errorf("interface %s (-i) does not exist: there are %s", f.q.Interface, f.inventory())
+	return nil, fmt.Errorf("interface %s (%s) does not exist: there are %s", name, option, f.inventory())
 }
 
-// usable says why a scan cannot use the interface.
-func (f *finder) usable(d *device) error {
+// usable says why a scan cannot use the interface, and by which option another can be had.
+func (f *finder) usable(d *device, option string) error {
 	switch {
 	case !d.up:
-		return f.forgive(fmt.Errorf("interface %s is down: switch it on (ip link set %s up) or choose another with -i", d.name, d.name))
+		return f.forgive(fmt.Errorf("interface %s is down: switch it on (ip link set %s up) or choose another with %s", d.name, d.name, option))
 	case !d.carrier:
-		return f.forgive(fmt.Errorf("interface %s has no carrier: plug in its cable or start its other end, or choose another interface with -i", d.name))
+		return f.forgive(fmt.Errorf("interface %s has no carrier: plug in its cable or start its other end, or choose another interface with %s", d.name, option))
 	case d.kind == otherLink:
-		return f.forgive(fmt.Errorf("interface %s has link type %s: choose with -i one that carries Ethernet frames or bare IP packets", d.name, d.typeName))
+		return f.forgive(fmt.Errorf("interface %s has link type %s: choose with %s one that carries Ethernet frames or bare IP packets", d.name, d.typeName, option))
 	}
 	return nil
 }

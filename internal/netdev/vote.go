@@ -103,7 +103,7 @@ func (f *finder) agree(answers []answer) (*way, error) {
 // gatewayWarnings names targets whose route has another gateway than the one chosen. Several gateways of one route are
 // equals (multipath), so they are no cause.
 func (f *finder) gatewayWarnings(gateways *tally, best entry) []string {
-	if f.q.GatewayMAC != nil {
+	if f.q.GatewayMAC != nil || f.q.Layer == Packets {
 		return nil
 	}
 	for _, e := range gateways.entries {

@@ -25,7 +25,7 @@ func TestKernelAgreesWithTwin(t *testing.T) {
 	for range 150 {
 		f := linktest.RandomFilter(r)
 		f.Snap = 0
-		code, err := program(link.Config{Ether: true, Filter: *f})
+		code, err := program(f, true)
 		must(t, err)
 		must(t, attach(rx.fd, code))
 		slots := make([]link.Slot, 64)

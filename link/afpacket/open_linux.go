@@ -24,7 +24,7 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	dev, err := lookUp(cfg)
+	dev, err := sendingDevice(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +46,37 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 			l.TX = append(l.TX, tx)
 		}
 	}
+	l.RX, err = OpenReceivers(cfg)
+	return l, err
+}
+
+// OpenReceivers opens the receive queues alone, for engines that send in another way. cfg is one with its defaults; what is in
+// it about sending is not looked at. The queues are the caller's to close; there are none with an error.
+func OpenReceivers(cfg link.Config) (queues []link.RX, err error) {
+	dev, err := receivingDevice(cfg)
+	if err != nil {
+		return nil, err
+	}
 	var group *fanout
 	if cfg.Receivers > 1 {
 		group = &fanout{}
 	}
+	defer func() {
+		if err != nil {
+			for _, rx := range queues {
+				err = errors.Join(err, rx.Close())
+			}
+			queues = nil
+		}
+	}()
 	for range cfg.Receivers {
 		rx, err := openRX(cfg, dev, group)
 		if err != nil {
-			return l, err
+			return queues, err
 		}
-		l.RX = append(l.RX, rx)
+		queues = append(queues, rx)
 	}
-	return l, nil
+	return queues, nil
 }
 
 // Check opens and closes one transmit queue, whose socket never receives, and compiles the capture filter. Beyond that only the
@@ -70,31 +89,68 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	dev, err := lookUp(cfg)
+	dev, err := sendingDevice(cfg)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := program(cfg); err != nil {
+	memory, err = CheckReceivers(cfg)
+	if err != nil {
 		return 0, err
 	}
 	tx, err := openTX(cfg, dev)
 	if err != nil {
 		return 0, err
 	}
-	blockLen, blocks := layout(cfg.RingBytes, os.Getpagesize())
-	memory = uint64(cfg.Senders+1)*tx.memory() + uint64(cfg.Receivers)*uint64(blockLen*blocks)
-	return memory, tx.Close()
+	return memory + uint64(cfg.Senders+1)*tx.memory(), tx.Close()
 }
 
-// A device is the interface that a link is on.
+// CheckReceivers is to [OpenReceivers] what Check is to Open: it looks at the interface, compiles the filter and says how much
+// memory the queues take.
+func CheckReceivers(cfg link.Config) (memory uint64, err error) {
+	dev, err := receivingDevice(cfg)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := program(&cfg.Filter, dev.ether()); err != nil {
+		return 0, err
+	}
+	blockLen, blocks := layout(cfg.RingBytes, os.Getpagesize())
+	return uint64(cfg.Receivers) * uint64(blockLen*blocks), nil
+}
+
+// A device is an interface of a link.
 type device struct {
 	name  string
 	index int
+	kind  uint16 // hardware type, ARPHRD_ (linux/if_arp.h)
 }
 
-// lookUp finds the interface and checks that frames of the wanted kind can leave through it.
-func lookUp(cfg link.Config) (device, error) {
-	dev := device{name: cfg.Interface, index: cfg.Index}
+// ether says whether frames of the interface begin with an Ethernet header.
+func (d device) ether() bool { return d.kind == unix.ARPHRD_ETHER || d.kind == unix.ARPHRD_LOOPBACK }
+
+// sendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
+func sendingDevice(cfg link.Config) (device, error) {
+	d, err := lookUp(cfg.Interface, cfg.Index)
+	switch {
+	case err != nil || d.ether() == cfg.Ether:
+		return d, err
+	case cfg.Ether:
+		return d, fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.name, d.kind)
+	}
+	return d, fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.name)
+}
+
+// receivingDevice finds the interface to receive on.
+func receivingDevice(cfg link.Config) (device, error) {
+	if cfg.Receive != "" {
+		return lookUp(cfg.Receive, 0)
+	}
+	return lookUp(cfg.Interface, cfg.Index)
+}
+
+// lookUp finds an interface by its number, or by its name if that is 0, and checks that it is up.
+func lookUp(name string, index int) (device, error) {
+	dev := device{name: name, index: index}
 	if dev.name == "" && dev.index == 0 {
 		return dev, errors.New("look up interface: neither a name nor a number is given")
 	}
@@ -112,11 +168,11 @@ func lookUp(cfg link.Config) (device, error) {
 		}
 		dev.name = i.Name
 	}
-	return dev, dev.check(cfg.Ether)
+	return dev, dev.ask()
 }
 
-// check asks with the requests of man 7 netdevice, which any socket may make.
-func (d device) check(ether bool) error {
+// ask asks for the state and the hardware type, with the requests of man 7 netdevice, which any socket may make.
+func (d *device) ask() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open socket: %w", err)
@@ -139,13 +195,8 @@ func (d device) check(ether bool) error {
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req); err != nil {
 		return fmt.Errorf("look up hardware type of interface %s: %w", d.name, err)
 	}
-	switch kind := req.Uint16(); {
-	case (kind == unix.ARPHRD_ETHER || kind == unix.ARPHRD_LOOPBACK) == ether:
-		return nil
-	case ether:
-		return fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.name, kind)
-	}
-	return fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.name)
+	d.kind = req.Uint16()
+	return nil
 }
 
 // socket opens a packet socket that receives nothing until it is bound to a protocol.

@@ -23,16 +23,16 @@ const (
 // openRX opens a receive queue. The socket is bound behind a filter that wants nothing; the filter that is wanted comes
 // last, when the socket shares the frames with its group: so no frame is received twice or in vain.
 func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
-	wanted, err := program(cfg)
+	wanted, err := program(&cfg.Filter, dev.ether())
 	if err != nil {
 		return nil, err
 	}
-	fd, err := socket(cfg.Ether)
+	fd, err := socket(dev.ether())
 	if err != nil {
 		return nil, err
 	}
 	file := os.NewFile(uintptr(fd), "packet socket") // so that the Go scheduler can wait for it
-	r := &RX{fd: fd, file: file, dev: dev, ether: cfg.Ether, counts: lossCounts{fd: fd}}
+	r := &RX{fd: fd, file: file, dev: dev, counts: lossCounts{fd: fd}}
 	r.stir = r.stirs
 	defer func() {
 		if err != nil {
@@ -70,8 +70,8 @@ func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
 }
 
 // program is the compiled filter behind one test: frames that this host sends itself are not received.
-func program(cfg link.Config) ([]bpf.RawInstruction, error) {
-	wanted, err := cfg.Filter.Assemble(cfg.Ether)
+func program(f *link.Filter, ether bool) ([]bpf.RawInstruction, error) {
+	wanted, err := f.Assemble(ether)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,6 @@ type RX struct {
 	raw      syscall.RawConn // of file
 	stir     func(uintptr) bool
 	dev      device
-	ether    bool
 	ring     []byte
 	blockLen int
 	next     int // offset of the block that the kernel fills next
@@ -96,7 +95,7 @@ func (r *RX) advance(b block) {
 func (r *RX) hand(b block, fn func(f *link.Frame)) int {
 	desc := b.desc()
 	n, offset := int(desc.Num_pkts), desc.Offset_to_first_pkt
-	f := &r.frame
+	f, ether := &r.frame, r.dev.ether()
 	for range n {
 		h := b.header(offset)
 		f.Data = b[offset+uint32(h.Mac):][:h.Snaplen:h.Snaplen]
@@ -106,7 +105,7 @@ func (r *RX) hand(b block, fn func(f *link.Frame)) int {
 		if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
 			f.VLAN = uint16(h.Hv1.Vlan_tci & 0x0fff) // the rest is priority (IEEE 802.1Q section 9.6)
 		}
-		f.IfIndex, f.Ether = r.dev.index, r.ether
+		f.IfIndex, f.Ether = r.dev.index, ether
 		fn(f)
 		offset += h.Next_offset
 	}
