@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,14 +55,15 @@ type line struct {
 	at                        time.Duration
 	addr                      netip.Addr
 	port                      uint16
+	class                     string
 	success, repeat, cooldown bool
 }
 
 // A plan says what a trial is: everything has a default but hosts, without which nobody answers.
 type plan struct {
-	network string // what to scan, port 80
-	ports   []uint16
-	module  string // tcp_synscan without it
+	network string   // what to scan
+	ports   []uint16 // port 80 without them, if the module has ports
+	module  string   // tcp_synscan without it
 	args    string
 	hosts   func(netip.AddrPort) []reply
 	wild    func(p *packet.Parsed, emit func(time.Duration, []byte)) // instead of hosts: gets the probe itself
@@ -84,6 +86,9 @@ func newTrial(t testing.TB, p plan) *trial {
 	module, err := probe.New(cmp.Or(p.module, "tcp_synscan"), probe.Args{Text: p.args})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p.ports == nil && module.Describe().Ports {
+		p.ports = []uint16{80}
 	}
 	space := newSpace(t, p)
 	cycle, err := permute.New(7, permute.Grid{Rows: space.Rows(), Cols: space.Cols()})
@@ -119,9 +124,6 @@ func newTrial(t testing.TB, p plan) *trial {
 
 func newSpace(t testing.TB, p plan) *target.Space {
 	t.Helper()
-	if p.ports == nil {
-		p.ports = []uint16{80}
-	}
 	b := target.Builder{Ports: target.NewPorts(p.ports...)}
 	if err := b.Add(target.Allow, p.network); err != nil {
 		t.Fatal(err)
@@ -196,6 +198,7 @@ func (x *trial) Write(r *record.Record) error {
 	defer x.mu.Unlock()
 	x.rows = append(x.rows, line{
 		at: time.Since(x.start), addr: get("saddr").Addr(), port: uint16(get("sport").Uint()),
+		class:   strings.Clone(get("classification").Text()),
 		success: get("success").Bool(), repeat: get("repeat").Bool(), cooldown: get("cooldown").Bool(),
 	})
 	return nil
