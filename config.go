@@ -28,6 +28,9 @@ const (
 	DefaultGrace    = time.Second
 )
 
+// MaxSources is how many source addresses a scan may have.
+const MaxSources = 256
+
 // Config is one scan. Only Sink has no default, and Ports for probes that have ports.
 type Config struct {
 	// Networks, Allowlist and Blocklist say what to ask: the networks and those in the file Allowlist, or everything if
@@ -67,7 +70,7 @@ type Config struct {
 
 	Interface  string       // "" means the one that the route to the targets leads through
 	Receive    string       // interface that answers arrive at, whomever they are addressed to; "" means the same one
-	Sources    []netip.Addr // nil means the interface's address
+	Sources    []netip.Addr // at most MaxSources; nil means the interface's address
 	SourceMAC  *packet.MAC
 	GatewayMAC *packet.MAC
 	Link       string         // link engine by name; "" or "auto" means the best there is

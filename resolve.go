@@ -63,6 +63,9 @@ func resolve(c Config) (*setup, error) {
 	s.Dedup = s.Dedup.For(s.ports.Len())
 	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
 	note("Rate", "", s.resolveRate())
+	if n := len(s.Sources); n > MaxSources {
+		note("Sources", "", fmt.Errorf("there are %d source addresses, and a scan has at most %d", n, MaxSources))
+	}
 	if m := s.desc.TriesMultiple; m > 0 && s.Tries%m != 0 {
 		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("must be a multiple of %d, the number of questions that the probe has", m))
 	}

@@ -38,6 +38,8 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		{"negative rate", func(c *Config) { c.Rate = -1 }, "Rate"},
 		{"no rate at all", func(c *Config) { c.Rate = math.NaN() }, "Rate"},
 		{"too many tries", func(c *Config) { c.Tries, c.SourcePorts = 3, validate.Ports{First: 5000, Last: 5001} }, "Tries"},
+		{"256 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/24"))) }, ""},
+		{"257 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/23")))[:257] }, "Sources"},
 		{"all at once", func(c *Config) { *c = Config{Filter: "(", Rate: -1, Shard: 1} }, "Ports Filter Sink Shard Rate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

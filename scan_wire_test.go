@@ -1,11 +1,14 @@
 package zmap
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
 
+	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -97,6 +100,48 @@ func TestSourcesAndTries(t *testing.T) {
 	if r.Targets != 256 || r.Sent != 512 || r.Probes != 512 {
 		t.Errorf("%d targets, %d probes, %d frames sent; want 256, 512, 512", r.Targets, r.Probes, r.Sent)
 	}
+}
+
+// TestHundredsOfSources probes from as many addresses as there are, in no order: each target gets those that C ZMap would take,
+// which depend on the target, on the try, and on the order of the list.
+func TestHundredsOfSources(t *testing.T) {
+	const extra = 252
+	net := startWorld(t, lab.World{Ports: []uint16{80}, Sources: extra, Hosts: []lab.Hosts{
+		{Prefix: prefix("10.11.0.0/22"), Kind: lab.Kernel},
+		{Prefix: prefix("10.11.2.0/24"), Kind: lab.ICMPError, Type: 3, Code: 1},
+	}})
+	c, rows := synScan("10.11.0.0/22")
+	c.Sources = []netip.Addr{net.Link().Scanner}
+	for range extra {
+		c.Sources = append(c.Sources, c.Sources[len(c.Sources)-1].Next())
+	}
+	random := rand.New(rand.NewPCG(8, 8))
+	random.Shuffle(len(c.Sources), func(i, j int) { c.Sources[i], c.Sources[j] = c.Sources[j], c.Sources[i] })
+	c.Tries, c.Dedup = 2, dedup.MethodNone
+	probes := watched(t, net, lab.Probes, func() { run(t, c) })
+
+	// What C ZMap's source has: the address as a number, plus the number of the try, modulo the number of addresses.
+	source := func(target netip.Addr, try uint32) netip.Addr {
+		b := target.As4()
+		return c.Sources[(binary.BigEndian.Uint32(b[:])+try)%uint32(len(c.Sources))]
+	}
+	type pair struct{ us, them netip.Addr }
+	asked, answered := make(map[pair]int), make(map[pair]int)
+	for _, p := range probes {
+		asked[pair{p.src.Addr(), p.dst.Addr()}]++
+	}
+	for _, row := range rows.rows {
+		answered[pair{row.addr("daddr"), row.addr("saddr")}]++
+	}
+	want := func(yield func(pair) bool) {
+		for a := range addrsOf(prefix("10.11.0.0/22")) {
+			if !yield(pair{source(a, 0), a}) || !yield(pair{source(a, 1), a}) {
+				return
+			}
+		}
+	}
+	eachOnce(t, "pairs of source and target", asked, want)
+	eachOnce(t, "pairs of source and target answered", answered, want)
 }
 
 // TestTriesFromOneAddressUseTwoPorts is the same with one source address: what differs is the port alone.

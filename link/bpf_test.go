@@ -156,7 +156,12 @@ func TestLargestProgramsFit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d instructions", len(raw))
+			// Cheap whatever the addresses: a frame meets a part of the program that grows with their logarithm.
+			most := longest(t, raw)
+			t.Logf("%d instructions, of which a frame meets at most %d", len(raw), most)
+			if most > 200 {
+				t.Errorf("a frame meets up to %d instructions, want at most 200", most)
+			}
 			m := newMachine(t, f)
 			for range 300 {
 				m.check(t, linktest.RandomFrame(r, f, true), true)
@@ -166,9 +171,43 @@ func TestLargestProgramsFit(t *testing.T) {
 				if !m.check(t, f1.Frame(true), true) {
 					t.Fatalf("a datagram to %v, one of the addresses, is not wanted", a)
 				}
+				for _, near := range []netip.Addr{a.Next(), a.Prev()} {
+					if near.IsValid() {
+						f1.Dst = near
+						m.check(t, f1.Frame(true), true)
+					}
+				}
 			}
 		})
 	}
+}
+
+// longest returns how many instructions a frame meets at most: jumps go forward only, so the way from each instruction to the
+// end is one longer than the longer of those behind it.
+func longest(t *testing.T, raw []bpf.RawInstruction) int {
+	t.Helper()
+	program, ok := bpf.Disassemble(raw)
+	if !ok {
+		t.Fatal("disassemble: unknown instructions")
+	}
+	left := make([]int, len(program)+1)
+	for i := len(program) - 1; i >= 0; i-- {
+		next := i + 1
+		switch ins := program[i].(type) {
+		case bpf.RetConstant:
+			left[i] = 1
+			continue
+		case bpf.Jump:
+			left[i] = 1 + left[next+int(ins.Skip)]
+		case bpf.JumpIf:
+			left[i] = 1 + max(left[next+int(ins.SkipTrue)], left[next+int(ins.SkipFalse)])
+		case bpf.JumpIfX:
+			left[i] = 1 + max(left[next+int(ins.SkipTrue)], left[next+int(ins.SkipFalse)])
+		default:
+			left[i] = 1 + left[next]
+		}
+	}
+	return left[0]
 }
 
 func TestTooLargeAProgramIsAnError(t *testing.T) {

@@ -70,9 +70,6 @@ func parseMaxTargets(text string) (zmap.TargetLimit, error) {
 	}
 }
 
-// maxSources bounds the source addresses of a scan, as C ZMap does.
-const maxSources = 256
-
 // parseSources reads addresses and ranges of addresses, separated by commas.
 func parseSources(text string) ([]netip.Addr, error) {
 	var out []netip.Addr
@@ -90,8 +87,8 @@ func parseSources(text string) ([]netip.Addr, error) {
 			return nil, fmt.Errorf("the range %q ends before it begins", item)
 		}
 		for a := from; a.Compare(to) <= 0; a = a.Next() {
-			if len(out) == maxSources {
-				return nil, fmt.Errorf("there are more than %d addresses", maxSources)
+			if len(out) == zmap.MaxSources {
+				return nil, fmt.Errorf("there are more than %d addresses", zmap.MaxSources)
 			}
 			out = append(out, a)
 			if a == to {

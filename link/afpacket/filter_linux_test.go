@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +65,54 @@ func TestKernelAgreesWithTwin(t *testing.T) {
 	}
 	if all < 500 {
 		t.Errorf("only %d frames wanted in all: the test tests nothing", all)
+	}
+}
+
+// 256 source addresses, scattered, are what a scan may have: the kernel takes the program and wants exactly what is for one of
+// them.
+func TestKernelAgreesOnManyAddresses(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, 1500)
+	r := rand.New(rand.NewPCG(21, 21))
+	f := link.Filter{UDP: true}
+	var frames, wanted [][]byte
+	add := func(a netip.Addr) {
+		s := linktest.Spec{Src: a, Dst: a, Proto: linktest.ProtoUDP}
+		frame := s.Frame(true)
+		frames = append(frames, frame)
+		if f.Match(frame, true) {
+			wanted = append(wanted, frame)
+		}
+	}
+	for range 256 {
+		f.Local = append(f.Local, netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 1<<30+r.Uint32N(1<<30)))))
+	}
+	for _, a := range f.Local {
+		add(a.Prev())
+		add(a)
+		add(a.Next())
+	}
+	if len(wanted) != 256 {
+		t.Fatalf("the twin wants %d of %d frames, want 256", len(wanted), len(frames))
+	}
+	tx, rx := open(t, p.a, link.Config{Ether: true}).TX[0], open(t, p.b, link.Config{Ether: true, Filter: f}).RX[0]
+	slots := make([]link.Slot, 64)
+	for batch := range slices.Chunk(frames, len(slots)) {
+		n := tx.Reserve(slots[:len(batch)], time.Second)
+		for i := range slots[:n] {
+			slots[i].N = copy(slots[i].Data, batch[i])
+		}
+		must(t, tx.Submit(slots[:n]))
+	}
+	next := 0
+	drain(t, rx, func(got *link.Frame) {
+		if next < len(wanted) && !bytes.Equal(got.Data, wanted[next]) {
+			t.Errorf("frame %d: got %x, want %x", next, got.Data, wanted[next])
+		}
+		next++
+	})
+	if next != len(wanted) {
+		t.Errorf("%d frames passed the kernel's program, want %d", next, len(wanted))
 	}
 }
 
