@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
+	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/target"
@@ -229,7 +230,22 @@ func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode)
 		s.Log.Warn(w)
 	}
 	s.Log.Debug(netdev.Describe(p))
+	if long := s.fits(p); mode == netdev.Scan {
+		return p, long
+	} else if p.Missing == nil {
+		p.Missing = long
+	}
 	return p, nil
+}
+
+// fits says whether the longest probe is not too long for the interface, which would refuse it every time.
+func (s *setup) fits(p *netdev.Path) error {
+	longest := s.desc.FrameLen - packet.EthernetLen
+	if longest <= p.MTU || p.Interface == "" {
+		return nil
+	}
+	return fmt.Errorf("probe %s sends IP packets of %d bytes, and interface %s takes at most %d (its MTU): shorten the probe, "+
+		"or raise the MTU (ip link set %[3]s mtu %[2]d)", s.desc.Name, longest, p.Interface, p.MTU)
 }
 
 // route returns what all frames have in common.

@@ -19,11 +19,13 @@ type Tun struct {
 	truth *Truth
 	file  *os.File // the far end
 	name  string
+	local netip.Addr
 	done  chan struct{}
 }
 
 // OpenTun makes the interface with that name, largest packet and address, and routes the hosts of w over it. It is up when
-// OpenTun returns; the caller must Close it. Sources, Detour, Tally and VLANs of w mean nothing here.
+// OpenTun returns; the caller must Close it. Sources, Detour, Tally and VLANs of w mean nothing here; the
+// router of those who name none has the address after local.
 func OpenTun(name string, mtu int, local netip.Addr, w World) (t *Tun, err error) {
 	truth, err := w.Truth()
 	if err != nil {
@@ -55,7 +57,7 @@ func OpenTun(name string, mtu int, local netip.Addr, w World) (t *Tun, err error
 	if err := raiseTun(name, mtu, local, w); err != nil {
 		return nil, err
 	}
-	t = &Tun{truth: truth, file: os.NewFile(uintptr(fd), "tun"), name: name, done: make(chan struct{})}
+	t = &Tun{truth: truth, file: os.NewFile(uintptr(fd), "tun"), name: name, local: local, done: make(chan struct{})}
 	go t.play()
 	return t, nil
 }
@@ -102,7 +104,7 @@ func (t *Tun) Close() error {
 // play is the life of the far end, until Close. Packets become frames for the responder, and its frames packets.
 func (t *Tun) play() {
 	defer close(t.done)
-	r := newResponder(t.truth, Link{}, func(frame []byte, _ Answer) {
+	r := newResponder(t.truth, Link{Gateway: t.local.Next()}, func(frame []byte, _ Answer) {
 		_, _ = t.file.Write(frame[etherLen:]) // refused when the interface is down: then it is lost, as on any wire
 	})
 	r.kernel = true
