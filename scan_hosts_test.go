@@ -132,21 +132,6 @@ func pingEveryKind(t *testing.T, net *lab.Net) {
 	}
 }
 
-// TestRefusalDoesNotHideALaterSuccess asks hosts twice that refuse first and accept then.
-func TestRefusalDoesNotHideALaterSuccess(t *testing.T) {
-	net := startNet(t, lab.Hosts{Prefix: prefix("10.3.0.0/24"), Kind: lab.RefuseThenAccept})
-	c, rows := synScan("10.3.0.0/24")
-	c.Tries = 2
-	r := run(t, c)
-	all := func() iter.Seq[netip.Addr] { return net.Truth().Addrs(lab.SYN(80), lab.RSTThenSYNACK) }
-	eachOnce(t, "first successes", rows.count(row.first), all())
-	refused := func(r row) bool { return r.class() == "rst" && !r.flag("success") && !r.flag("repeat") }
-	eachOnce(t, "refusals", rows.count(refused), all())
-	if len(rows.rows) != 512 || r.Targets != 256 || r.Sent != 512 {
-		t.Errorf("%d rows, %d targets, %d frames sent; want 512, 256, 512", len(rows.rows), r.Targets, r.Sent)
-	}
-}
-
 // TestAnswersCountUntilTheEndOfTheCooldown scans hosts that answer three seconds late.
 func TestAnswersCountUntilTheEndOfTheCooldown(t *testing.T) {
 	net := startNet(t,
