@@ -14,11 +14,15 @@ import (
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/permute"
+	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
+
+// dryBatch is how many probes a dry run makes at once, if the rate allows.
+const dryBatch = 1024
 
 // A setup is a Config on its way to a scan: with its defaults, and with what its texts mean.
 type setup struct {
@@ -49,6 +53,10 @@ func resolve(c Config) (*setup, error) {
 		s.Probe = p
 	}
 	s.desc = s.Probe.Describe()
+	if s.DryRun != nil && s.DryRun.Fast && s.desc.Capture.TCP != link.TCPNone { // C ZMap's other modules have no fast form either
+		s.Probe = probe.Fast(s.Probe)
+		s.desc = s.Probe.Describe()
+	}
 	s.schema = engine.Schema(s.desc)
 	note("Ports", s.Ports, s.resolvePorts())
 	var err error
@@ -76,6 +84,8 @@ func resolve(c Config) (*setup, error) {
 }
 
 // fillDefaults replaces zero values by what they stand for, and negative ones by zero.
+//
+// A dry run without a rate writes dryBatch probes at once at least: a write for every 64 would cost as much as they do.
 func (s *setup) fillDefaults() {
 	def := func(p *int, zero int) {
 		switch {
@@ -90,6 +100,9 @@ func (s *setup) fillDefaults() {
 	def(&s.Retries, DefaultRetries)
 	def(&s.DedupWindow, dedup.DefaultWindow)
 	s.Tries, s.Batch = max(1, s.Tries), max(1, s.Batch)
+	if s.DryRun != nil {
+		s.Batch = max(s.Batch, dryBatch)
+	}
 	if s.TTL == 0 {
 		s.TTL = DefaultTTL
 	}

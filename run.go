@@ -263,7 +263,7 @@ func engines() []link.Engine { return []link.Engine{afpacket.Engine{}} }
 func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 	p := plan.Path
 	if d := s.DryRun; d != nil {
-		return link.OpenDryRun(d.W, plan.Senders, s.frameText(d, p.Ether)), nil
+		return link.OpenDryRun(d.W, plan.Senders, s.frameText(p.Ether)), nil
 	}
 	f := s.desc.Capture
 	f.Local = append([]netip.Addr(nil), p.Sources...)
@@ -283,12 +283,9 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 }
 
 // frameText returns what a dry run writes for a frame.
-func (s *setup) frameText(d *DryRun, ether bool) func(dst, frame []byte) []byte {
+func (s *setup) frameText(ether bool) func(dst, frame []byte) []byte {
 	text := s.desc.AppendDryRun
-	switch {
-	case d.Fast && s.desc.Capture.TCP != link.TCPNone: // C ZMap's other modules have no fast form either
-		text = probe.AppendFast
-	case text == nil:
+	if text == nil {
 		text = probe.AppendDryRun
 	}
 	return func(dst, frame []byte) []byte { return text(dst, frame, ether) }

@@ -55,16 +55,18 @@ func hexDigit(c byte) (byte, bool) {
 }
 
 // String returns the form that [ParseMAC] reads, in lower case.
-func (m MAC) String() string {
+func (m MAC) String() string { return string(m.AppendTo(make([]byte, 0, 17))) }
+
+// AppendTo appends m in the form of String to b.
+func (m MAC) AppendTo(b []byte) []byte {
 	const digits = "0123456789abcdef"
-	var b [17]byte
 	for i, v := range m {
-		b[3*i], b[3*i+1] = digits[v>>4], digits[v&15]
-		if i < len(m)-1 {
-			b[3*i+2] = ':'
+		if i > 0 {
+			b = append(b, ':')
 		}
+		b = append(b, digits[v>>4], digits[v&15])
 	}
-	return string(b[:])
+	return b
 }
 
 // IsZero reports whether m is 00:00:00:00:00:00.

@@ -3,10 +3,12 @@ package probe
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/target"
 )
 
 // The golden block is one that C ZMap 4.3 printed; see goldenShot.
@@ -78,27 +80,29 @@ func TestDryRunAnyBytes(t *testing.T) {
 				if got := string(AppendDryRun(nil, frame, ether)); !strings.HasSuffix(got, dashes) {
 					t.Errorf("%x: got %q, want dashes at its end", frame, got)
 				}
-				if got := AppendFast(nil, frame, ether); len(got) != 0 && len(got) != 6 {
-					t.Errorf("%x: fast form %x, want 6 bytes or none", frame, got)
-				}
 			}
 		}
 	}
 }
 
+// TestFast compares the fast form of probes with what their frames say.
 func TestFast(t *testing.T) {
 	r, tags := rand.New(rand.NewPCG(19, 20)), tagger(1)
 	for _, v := range variants() {
-		if v.name == "ipip" {
-			continue // has no fast form: its ports are not where others have them
-		}
-		for _, ether := range []bool{true, false} {
+		p := Fast(v.probe(t))
+		e, d := p.NewEncoder(testRoute(true, 1)), p.Describe()
+		frame := make([]byte, d.FrameLen)
+		e.Template(1, frame)
+		for range 10 {
 			s := randShot(r, v, tags)
 			a := s.Addr.As4()
 			want := fmt.Sprintf("ff%x%04x", a[:], s.Port)
-			if got := fmt.Sprintf("%x", AppendFast([]byte{0xff}, frameOf(t, v, testRoute(ether, 1), &s), ether)); got != want {
+			if got := fmt.Sprintf("%x", d.AppendDryRun([]byte{0xff}, frame[:e.Patch(frame, &s)], true)); got != want {
 				t.Errorf("%v: got %s, want %s", v, got, want)
 			}
+		}
+		if s := (Shot{Target: target.Target{Addr: netip.IPv6Loopback()}}); e.Patch(frame, &s) != 0 {
+			t.Errorf("%v: IPv6 has a fast form", v)
 		}
 	}
 }
