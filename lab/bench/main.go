@@ -3,6 +3,7 @@
 //
 //	go run ./lab/bench send  -zmap bin/zmap          frames per second that reach the Internet's end
 //	go run ./lab/bench loss  -zmap bin/zmap          answers lost at 100,000 probes a second for a minute
+//	go run ./lab/bench tools -zmap bin/zmap          records and lines per second of dry runs and companion tools
 //
 // Rates are counted by the receiving interface, so nobody's word is taken for what left. Peers that are not installed
 // are named and left out.
@@ -51,7 +52,7 @@ func main() {
 // run parses the command line and runs one benchmark.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a benchmark: send or loss")
+		return errors.New("name a benchmark: send, loss or tools")
 	}
 	var o options
 	fs := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
@@ -69,7 +70,9 @@ func run(ctx context.Context, args []string) error {
 		return send(ctx, &o)
 	case "loss":
 		return loss(ctx, &o)
+	case "tools":
+		return tools(ctx, &o)
 	default:
-		return fmt.Errorf("no benchmark is called %q: name send or loss", args[0])
+		return fmt.Errorf("no benchmark is called %q: name send, loss or tools", args[0])
 	}
 }

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A job is one run of a whole process, with what is counted in its output.
+type job struct {
+	name  string
+	path  string
+	args  []string
+	stdin string // name of a file, "" for none
+	null  bool   // its output goes to /dev/null, and count says how much it is
+	count float64
+	unit  func(output []byte) float64 // counts pieces in a part of the output, if there is no count
+	bar   float64                     // millions a second, or seconds if it is a bound on time; 0 for peers
+	peer  string                      // name of the job that the ratio is to
+}
+
+// A lap is what one run of a job took.
+type lap struct {
+	first time.Duration // from the start of the process to its first output
+	whole time.Duration // to its end
+	speed float64       // pieces a second: between first and last output, or in all if that is not seen
+}
+
+// Sizes of the work.
+const (
+	fastRecords = 50_000_000
+	textRecords = 2_000_000
+	listed      = 1_000_000
+	blockLines  = 100_000
+	inputLines  = 10_000_000
+)
+
+// fastLen is the length of a record of --fast-dryrun, textLines the number of lines that --dryrun prints of a TCP probe.
+const (
+	fastLen   = 6
+	textLines = 4
+)
+
+// cZMap43 is what C ZMap 4.3 does with --fast-dryrun, in millions a second on one thread of a machine like the one on which the
+// bars were set. Its packages elsewhere are older and have no such option.
+const cZMap43 = 4.5
+
+// tools measures what does not touch a network: dry runs, and the companion tools.
+func tools(ctx context.Context, o *options) error {
+	dir, err := os.MkdirTemp("", "zmap-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	jobs, err := toolJobs(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	laps := make(map[string][]lap)
+	for round := range o.runs {
+		for _, j := range jobs {
+			l, err := j.run(ctx)
+			if err != nil {
+				return fmt.Errorf("run %s: %w", j.name, err)
+			}
+			laps[j.name] = append(laps[j.name], l)
+			fmt.Fprintf(os.Stderr, "run %d of %d: %-32s %6.2f M/s, first output %5.2f s, all %5.2f s\n",
+				round+1, o.runs, j.name, l.speed/1e6, l.first.Seconds(), l.whole.Seconds())
+		}
+	}
+	printTools(o, jobs, laps)
+	return nil
+}
+
+// toolJobs lists the work, and makes the files for it.
+func toolJobs(ctx context.Context, o *options, dir string) ([]job, error) {
+	ips, blocklist, input := filepath.Join(dir, "ips"), filepath.Join(dir, "blocklist"), filepath.Join(dir, "input")
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, f := range []struct {
+		path string
+		n    int
+		bits func() string
+	}{
+		{ips, listed, func() string { return "" }},
+		{blocklist, blockLines, func() string { return "/" + strconv.Itoa(16+r.IntN(17)) }},
+		{input, inputLines, func() string { return "" }},
+	} {
+		if err := writeAddrs(f.path, f.n, r, f.bits); err != nil {
+			return nil, err
+		}
+	}
+	dry := []string{
+		"-q", "-v", "0", "-r", "0", "-T", "1", "-p", "80", "-C", "/dev/null", "-b", "/dev/null", "-i", "lo", "-S", "127.0.0.1", "-G", nobody,
+	}
+	with := func(args ...string) []string { return append(slices.Clone(dry), args...) }
+	records := func(b []byte) float64 { return float64(len(b)) / fastLen }
+	texts := func(b []byte) float64 { return float64(bytes.Count(b, []byte("\n"))) / textLines }
+	jobs := []job{
+		{name: "--fast-dryrun", path: o.zmap, args: with("--fast-dryrun", "-n", strconv.Itoa(fastRecords)), unit: records, bar: 2 * cZMap43},
+		{name: "--dryrun", path: o.zmap, args: with("--dryrun", "-n", strconv.Itoa(textRecords)), unit: texts},
+		{name: "-I, 1 M addresses", path: o.zmap, args: with("--fast-dryrun", "-I", ips), unit: records},
+		{name: "ziterate, a /8", path: o.zmap, args: []string{"ziterate", "10.0.0.0/8"}, null: true, count: 1 << 24, bar: 20},
+		{name: "zblocklist, 100,000 networks", path: o.zmap, args: []string{"zblocklist", "-b", blocklist}, stdin: input, null: true, count: inputLines, bar: 5},
+	}
+	path, err := exec.LookPath("zmap")
+	if err != nil {
+		return jobs, nil
+	}
+	// Its -c 0 still waits for its monitor at the end, which the time between first and last output leaves out.
+	theirs := job{name: "installed zmap --dryrun", path: path, args: with("-c", "0", "--dryrun", "-n", strconv.Itoa(textRecords)), unit: texts}
+	jobs[1].peer = theirs.name
+	if help, _ := exec.CommandContext(ctx, path, "--help").CombinedOutput(); bytes.Contains(help, []byte("--fast-dryrun")) {
+		fast := job{name: "installed zmap --fast-dryrun", path: path, args: with("-c", "0", "--fast-dryrun", "-n", strconv.Itoa(fastRecords)), unit: records}
+		jobs[0].peer = fast.name
+		jobs = append(jobs, fast)
+	}
+	return append(jobs, theirs), nil
+}
+
+// writeAddrs writes n lines with random addresses, each with what bits returns behind it.
+func writeAddrs(path string, n int, r *rand.Rand, bits func() string) error {
+	var text bytes.Buffer
+	for range n {
+		a := r.Uint32()
+		fmt.Fprintf(&text, "%d.%d.%d.%d%s\n", a>>24, a>>16&255, a>>8&255, a&255, bits())
+	}
+	return os.WriteFile(path, text.Bytes(), 0o600)
+}
+
+// run runs the job once.
+func (j job) run(ctx context.Context) (lap, error) {
+	cmd := exec.CommandContext(ctx, j.path, j.args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if j.stdin != "" {
+		f, err := os.Open(j.stdin)
+		if err != nil {
+			return lap{}, err
+		}
+		defer f.Close()
+		cmd.Stdin = f
+	}
+	start := time.Now()
+	var l lap
+	var err error
+	if j.null {
+		if err = cmd.Run(); err == nil { // nil output is /dev/null
+			l.whole = time.Since(start)
+			l.speed = j.count / l.whole.Seconds()
+		}
+	} else {
+		l, err = j.watch(cmd, start)
+	}
+	if err != nil {
+		return lap{}, fmt.Errorf("%w: %s", err, errs.String())
+	}
+	return l, nil
+}
+
+// watch runs the job and reads its output from a pipe.
+func (j job) watch(cmd *exec.Cmd, start time.Time) (lap, error) {
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return lap{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return lap{}, err
+	}
+	var l lap
+	var last time.Duration
+	pieces := 0.0
+	for buf := make([]byte, 1<<16); ; {
+		n, err := pipe.Read(buf)
+		if n > 0 {
+			last = time.Since(start)
+			if l.first == 0 {
+				l.first = last
+			}
+			pieces += j.unit(buf[:n])
+		}
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return lap{}, err
+		}
+	}
+	err = cmd.Wait()
+	l.whole = time.Since(start)
+	l.speed = pieces / (last - l.first).Seconds()
+	return l, err
+}
+
+// printTools prints medians, and what they are of the bars.
+func printTools(o *options, jobs []job, laps map[string][]lap) {
+	middle := func(name string, of func(lap) float64) float64 {
+		var v []float64
+		for _, l := range laps[name] {
+			v = append(v, of(l))
+		}
+		slices.Sort(v)
+		return v[len(v)/2]
+	}
+	speed := func(l lap) float64 { return l.speed / 1e6 }
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "medians of %d runs, one after the other in turn\n", o.runs)
+	fmt.Fprintf(w, "work\tM/s\tof the bar\tfirst output s\tall s\tremarks\n")
+	for _, j := range jobs {
+		bar, remarks := "-", []string{}
+		if j.bar > 0 {
+			bar = fmt.Sprintf("%.2f of %g M/s", middle(j.name, speed)/j.bar, j.bar)
+		}
+		if j.peer != "" {
+			remarks = append(remarks, fmt.Sprintf("%.2f times %s", middle(j.name, speed)/middle(j.peer, speed), j.peer))
+		}
+		if j.bar == 2*cZMap43 {
+			remarks = append(remarks, fmt.Sprintf("%.2f times C ZMap 4.3 (%g M/s, on another machine)", middle(j.name, speed)/cZMap43, cZMap43))
+		}
+		first := "-"
+		if !j.null {
+			first = fmt.Sprintf("%.3f", middle(j.name, func(l lap) float64 { return l.first.Seconds() }))
+		}
+		fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%.2f\t%s\n", j.name, middle(j.name, speed), bar, first,
+			middle(j.name, func(l lap) float64 { return l.whole.Seconds() }), strings.Join(remarks, ", "))
+	}
+	_ = w.Flush() // to standard output
+}
