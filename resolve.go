@@ -31,7 +31,8 @@ type setup struct {
 	schema *record.Schema
 	ports  target.Ports
 	filter *filter.Program
-	rate   float64 // probes per second; 0 means not limited
+	rate   float64  // probes per second; 0 means not limited
+	odd    []string // what is no mistake, but may not be meant
 }
 
 // resolve fills in the defaults and reads the texts. It touches neither files nor the network, and reports all mistakes
@@ -71,6 +72,9 @@ func resolve(c Config) (*setup, error) {
 	s.Dedup = s.Dedup.For(s.ports.Len())
 	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
 	note("Rate", "", s.resolveRate())
+	if s.Allowlist != "" && len(s.Networks) > 0 {
+		s.odd = append(s.odd, fmt.Sprintf("networks are named, and there is the allowlist %s: both are scanned", s.Allowlist))
+	}
 	if n := len(s.Sources); n > MaxSources {
 		note("Sources", "", fmt.Errorf("there are %d source addresses, and a scan has at most %d", n, MaxSources))
 	}
@@ -166,7 +170,11 @@ func (s *setup) resolveRate() error {
 		return errors.New("must be a number of probes per second, 0 or more")
 	case s.Bandwidth > 0:
 		bits := 8 * max(s.desc.FrameLen+wireExtra, wireLeast)
-		s.rate = max(1, math.Floor(float64(s.Bandwidth)/float64(bits)))
+		s.rate = math.Floor(float64(s.Bandwidth) / float64(bits))
+		if s.rate < 1 {
+			s.rate = 1
+			s.odd = append(s.odd, fmt.Sprintf("%d bits per second are less than one probe of %d bits takes: sending one probe a second", s.Bandwidth, bits))
+		}
 	case s.Rate == 0:
 		s.rate = DefaultRate
 	case s.Rate < Unlimited:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
@@ -60,13 +61,13 @@ type course struct {
 // sends nothing but what that way takes in the given mode.
 func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
 	plan.Probe, plan.Schema, plan.SourcePorts, plan.Rate, plan.Dedup = s.desc.Name, s.schema, s.SourcePorts, s.rate, s.Dedup
-	for _, w := range s.desc.Warnings {
-		s.Log.Warn(w)
-	}
 	c := &course{}
 	var err error
 	if c.space, c.list, err = s.space(ctx); err != nil {
 		return nil, err
+	}
+	for _, w := range slices.Concat(s.desc.Warnings, s.odd) {
+		s.Log.Warn(w)
 	}
 	c.asked = c.space
 	if c.list != nil {

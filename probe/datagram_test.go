@@ -61,11 +61,6 @@ func (c datagramCase) probe(t testing.TB) Probe {
 	return p
 }
 
-// leastArgs are the arguments of the modules that do not go without.
-func leastArgs(module string) Args {
-	return Args{Text: map[string]string{"udp": "text:", "dns": "A,example.com"}[module]}
-}
-
 // firstOf returns the first case of a module.
 func firstOf(name string) datagramCase {
 	for _, c := range datagramCases() {

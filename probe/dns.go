@@ -29,7 +29,8 @@ func dnsModule() Module {
 			"TYPE is any type's name or TYPE and its number. Flags, each behind a colon: nr (no recursion desired), edns (offer\n" +
 			"EDNS with answers of 1232 bytes), edns=BYTES, do (EDNS, signatures wanted). The number of probes (-P) must be a\n" +
 			"multiple of the number of questions: probe k carries question k. The records need -O json.",
-		New: newDNS,
+		New:   newDNS,
+		Least: Args{Text: "A,example.com"},
 	}
 }
 

@@ -27,7 +27,7 @@ func FuzzMatch(f *testing.F) {
 	}
 	var decoders []decoder
 	for _, m := range Modules() {
-		p, err := m.New(leastArgs(m.Name))
+		p, err := m.New(m.Least)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -24,6 +24,8 @@ type Module struct {
 	Name string                    // as in --probe-module
 	Help string                    // a few lines for --help: what it sends, which arguments it takes
 	New  func(Args) (Probe, error) // errors name what is wrong with the arguments
+	// Least are arguments that New takes, for what does not depend on them, where it does not go without.
+	Least Args
 }
 
 // Modules returns the modules of this package, sorted by name.
@@ -54,4 +56,15 @@ func New(name string, args Args) (Probe, error) {
 		names = append(names, m.Name)
 	}
 	return nil, fmt.Errorf("unknown probe module %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// Sample returns a probe of the module called name with the least arguments there can be: good for what does not depend on
+// them, as its fields.
+func Sample(name string) (Probe, error) {
+	for _, m := range Modules() {
+		if m.Name == name {
+			return m.New(m.Least)
+		}
+	}
+	return New(name, Args{})
 }

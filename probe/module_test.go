@@ -20,7 +20,7 @@ func TestModules(t *testing.T) {
 		if strings.TrimSpace(m.Help) == "" || strings.HasSuffix(m.Help, "\n") {
 			t.Errorf("%s: help %q", m.Name, m.Help)
 		}
-		p, err := m.New(leastArgs(m.Name))
+		p, err := m.New(m.Least)
 		if err != nil {
 			t.Fatalf("%s: %v", m.Name, err)
 		}

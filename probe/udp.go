@@ -31,7 +31,8 @@ func udpModule() Module {
 			"--probe-args chooses the payload, at most 1472 bytes of it: text:STRING, hex:DIGITS, file:PATH, template:PATH (a\n" +
 			"file with fields such as ${DADDR}; template-fields lists them), or name:NAME, a ready payload from\n" +
 			"--list-payloads, which also knows the port. One whose answer is over ten times its size wants name:NAME,amplify.",
-		New: newUDP,
+		New:   newUDP,
+		Least: Args{Text: "text:"},
 	}
 }
 

@@ -104,8 +104,8 @@ func (j *job) openOutput() error {
 			return err
 		}
 		w = f
-	case j.config.DryRun != nil:
-		w = io.Discard // standard output belongs to the probes
+	case j.o.fastDryRun:
+		w = io.Discard // standard output belongs to the probes, and a reader counts bytes
 	}
 	j.config.Sink = format.New(w, sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode})
 	return nil
@@ -249,12 +249,16 @@ func listPayloads(w io.Writer) error {
 	return sink.WriteError(err)
 }
 
-// listFields prints the fields of a scan with p.
-func listFields(w io.Writer, p probe.Probe) error {
+// listFields prints the fields of a scan with a probe module, which do not depend on the module's arguments.
+func listFields(w io.Writer, module string) error {
+	p, err := probe.Sample(module)
+	if err != nil {
+		return fmt.Errorf("--probe-module: %w", err)
+	}
 	var b strings.Builder
 	for _, f := range engine.Schema(p.Describe()).Fields() {
 		fmt.Fprintf(&b, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err = io.WriteString(w, b.String())
 	return sink.WriteError(err)
 }

@@ -28,14 +28,10 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 		return listNames(std.Out, moduleNames())
 	case o.listFormats:
 		return listNames(std.Out, formatNames())
+	case o.listFields:
+		return listFields(std.Out, o.module)
 	}
 	j := &job{o: o, networks: networks, std: std, elsewhere: slog.New(slog.DiscardHandler)}
-	if o.listFields {
-		if err := j.setProbe(); err != nil {
-			return err
-		}
-		return listFields(std.Out, j.config.Probe)
-	}
 	err := j.prepare()
 	if err == nil {
 		err = j.run(ctx)

@@ -87,8 +87,11 @@ func parseSources(text string) ([]netip.Addr, error) {
 			return nil, fmt.Errorf("the range %q ends before it begins", item)
 		}
 		for a := from; a.Compare(to) <= 0; a = a.Next() {
-			if len(out) == zmap.MaxSources {
+			switch {
+			case len(out) == zmap.MaxSources:
 				return nil, fmt.Errorf("there are more than %d addresses", zmap.MaxSources)
+			case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+				return nil, fmt.Errorf("%v is the address of many hosts; write one of ours", a)
 			}
 			out = append(out, a)
 			if a == to {

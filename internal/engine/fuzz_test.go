@@ -13,11 +13,6 @@ import (
 	"github.com/zmap-go/zmap/sink"
 )
 
-// leastArgs are the arguments of modules that do not do without.
-func leastArgs(module string) string {
-	return map[string]string{"udp": "text:hello", "dns": "A,example.com"}[module]
-}
-
 // A listener is a receiver of a scan that does not run, and what its rows look like at the end.
 type listener struct {
 	module    string
@@ -28,10 +23,10 @@ type listener struct {
 }
 
 // newListener returns a listener for a module, in a scan of two ports that takes answers from all others.
-func newListener(tb testing.TB, module string) *listener {
+func newListener(tb testing.TB, m probe.Module) *listener {
 	tb.Helper()
-	l := &listener{module: module, x: newTrial(tb, plan{
-		network: "10.0.0.0/24", ports: []uint16{53, 80}, module: module, args: leastArgs(module),
+	l := &listener{module: m.Name, x: newTrial(tb, plan{
+		network: "10.0.0.0/24", ports: []uint16{53, 80}, module: m.Name, args: m.Least.Text,
 		change: func(cfg *Config) { cfg.CheckPort, cfg.Tries = No, 2 },
 	})}
 	s, err := New(l.x.cfg)
@@ -79,7 +74,7 @@ func FuzzReceive(f *testing.F) {
 	var all []*listener
 	host := netip.MustParseAddr("10.0.0.77")
 	for _, m := range probe.Modules() {
-		l := newListener(f, m.Name)
+		l := newListener(f, m)
 		all = append(all, l)
 		frames := genuineFrames(l, host)
 		if !l.take(f, frames[0], true) {

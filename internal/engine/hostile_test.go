@@ -24,7 +24,7 @@ func temper(a netip.Addr) int { return int(a.As4()[3]) % 3 }
 func TestHostileHosts(t *testing.T) {
 	for _, m := range probe.Modules() {
 		t.Run(m.Name, func(t *testing.T) {
-			p := plan{network: "10.0.0.0/24", module: m.Name, args: leastArgs(m.Name), wild: func(p *packet.Parsed, emit func(time.Duration, []byte)) {
+			p := plan{network: "10.0.0.0/24", module: m.Name, args: m.Least.Text, wild: func(p *packet.Parsed, emit func(time.Duration, []byte)) {
 				kind := temper(p.Dst)
 				bad := noAnswers(p)
 				if kind == 1 {
@@ -273,7 +273,7 @@ func badOptions(p *packet.Parsed, good []byte) []bad {
 func TestHostileFramesCostLittle(t *testing.T) {
 	host := netip.MustParseAddr("10.0.0.77")
 	for _, m := range probe.Modules() {
-		l := newListener(t, m.Name)
+		l := newListener(t, m)
 		port := uint16(0)
 		if l.r.desc.Ports {
 			port = 80
