@@ -23,6 +23,18 @@ func ExampleRun() {
 	fmt.Fprintf(os.Stderr, "%.2f%% of the addresses answered\n", report.HitRate())
 }
 
+// What a scan would do: nothing is sent, and no right is needed.
+func ExampleExplain() {
+	e, err := zmap.Explain(context.Background(), zmap.Config{Networks: []string{"192.0.2.0/24"}, Ports: "80,443", Rate: 100})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d probes in %v, one to the same /24 every %v\n", e.Probes, e.Sending, e.Load.Gap)
+	// Output:
+	// 512 probes in 5.12s, one to the same /24 every 10ms
+}
+
 // A dry run shows what would be sent, and sends nothing.
 func ExampleRun_dryRun() {
 	seed := uint64(1)

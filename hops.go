@@ -18,28 +18,38 @@ type hopTable struct {
 	found  *netdev.Neighbourhood // nil if no target is on the local network
 }
 
-// hops asks targets on the local network for their hardware addresses; all others are the gateway's to deliver.
-func (s *setup) hops(ctx context.Context, space *target.Space, p *netdev.Path) (*hopTable, error) {
-	t := &hopTable{macs: []packet.MAC{p.HopMAC}}
-	if s.DryRun != nil || len(p.OnLink) == 0 {
-		return t, nil
-	}
+// neighbours returns how many addresses on the local network will be asked for their hardware addresses.
+func (s *setup) neighbours(space *target.Space, p *netdev.Path) (int, error) {
 	n := 0
+	if s.DryRun != nil || len(p.OnLink) == 0 {
+		return n, nil
+	}
 	for range onLink(space, p.OnLink) {
 		if n++; n > netdev.MaxNeighbours {
-			return nil, fmt.Errorf("find the targets on the local network: more than %d of them are on %s; scan fewer at a time, "+
+			return n, fmt.Errorf("find the targets on the local network: more than %d of them are on %s; scan fewer at a time, "+
 				"or name the next hop for all with a gateway MAC address", netdev.MaxNeighbours, p.Interface)
 		}
 	}
-	if n == 0 {
+	return n, nil
+}
+
+// arpRate is how many addresses on the local network are asked in a second: no more than probes are sent.
+func arpRate(rate float64) int {
+	if rate > 0 {
+		return max(1, int(min(rate, netdev.DefaultARPRate)))
+	}
+	return netdev.DefaultARPRate
+}
+
+// hops asks targets on the local network for their hardware addresses; all others are the gateway's to deliver.
+func (s *setup) hops(ctx context.Context, space *target.Space, plan *Plan) (*hopTable, error) {
+	p := plan.Path
+	t := &hopTable{macs: []packet.MAC{p.HopMAC}}
+	if plan.Neighbours == 0 {
 		return t, nil
 	}
-	rate := netdev.DefaultARPRate
-	if s.rate > 0 {
-		rate = max(1, min(rate, int(s.rate)))
-	}
-	s.Log.Info(fmt.Sprintf("asking %d targets on the local network of %s for their hardware addresses (ARP)", n, p.Interface))
-	found, err := netdev.Neighbours(ctx, netdev.NeighbourQuery{Path: p, Targets: onLink(space, p.OnLink), Rate: rate})
+	s.Log.Info(fmt.Sprintf("asking %d targets on the local network of %s for their hardware addresses (ARP)", plan.Neighbours, p.Interface))
+	found, err := netdev.Neighbours(ctx, netdev.NeighbourQuery{Path: p, Targets: onLink(space, p.OnLink), Rate: arpRate(s.rate)})
 	if err != nil {
 		return nil, err
 	}

@@ -16,16 +16,23 @@ import (
 type Plan struct {
 	Probe       string // name of the probe module
 	Schema      *record.Schema
-	Space       *target.Space
-	Total       uint64 // addresses to ask, times ports, in all shards
-	Listed      uint64 // addresses in the list of addresses, 0 without one
+	FrameLen    int           // bytes of its longest frame, from the Ethernet header on
+	Space       *target.Space // what the lists allow
+	Asked       *target.Space // what is asked of it: all, or what is on the list of addresses
+	Total       uint64        // addresses to ask, times ports, in all shards
+	Share       uint64        // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
+	Tries       int           // probes per target
+	Listed      uint64        // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path
+	Neighbours  int          // addresses on the local network, which are asked for their hardware addresses (ARP) first
 	Silent      []netip.Addr // targets on the local network that did not answer ARP: they get no probe
 	SourcePorts validate.Ports
 	Seed        uint64
 	Generator   uint64
 	Rate        float64 // probes per second at the start; 0 means not limited
 	MaxTargets  uint64  // for all shards together; 0 means no limit
+	MaxRuntime  time.Duration
+	Cooldown    time.Duration
 	Senders     int
 	Dedup       dedup.Method
 	Link        string // name of the link engine

@@ -154,13 +154,6 @@ func (s *setup) checkShard() error {
 	}
 }
 
-// Bytes of a frame on the wire beside those that a link sends: preamble, start of frame, check sequence and gap; and the
-// fewest that a frame takes with them (IEEE 802.3).
-const (
-	wireExtra = 24
-	wireLeast = 84
-)
-
 // resolveRate turns rate and bandwidth into probes per second.
 func (s *setup) resolveRate() error {
 	switch {
@@ -169,7 +162,7 @@ func (s *setup) resolveRate() error {
 	case s.Rate < 0 || math.IsNaN(s.Rate):
 		return errors.New("must be a number of probes per second, 0 or more")
 	case s.Bandwidth > 0:
-		bits := 8 * max(s.desc.FrameLen+wireExtra, wireLeast)
+		bits := 8 * wireLen(s.desc.FrameLen)
 		s.rate = math.Floor(float64(s.Bandwidth) / float64(bits))
 		if s.rate < 1 {
 			s.rate = 1

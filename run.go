@@ -55,12 +55,14 @@ type course struct {
 	asked  *target.Space // what both come to
 	cycle  *permute.Cycle
 	limits engine.Limits
+	seen   dedup.Seen
 }
 
 // prepare reads the lists, decides what was left open and finds the way to the targets. It puts what it finds into plan, and
 // sends nothing but what that way takes in the given mode.
 func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
-	plan.Probe, plan.Schema, plan.SourcePorts, plan.Rate, plan.Dedup = s.desc.Name, s.schema, s.SourcePorts, s.rate, s.Dedup
+	plan.Probe, plan.Schema, plan.FrameLen, plan.SourcePorts = s.desc.Name, s.schema, s.desc.FrameLen, s.SourcePorts
+	plan.Tries, plan.Rate, plan.Dedup, plan.MaxRuntime, plan.Cooldown = s.Tries, s.rate, s.Dedup, s.MaxRuntime, s.Cooldown
 	c := &course{}
 	var err error
 	if c.space, c.list, err = s.space(ctx); err != nil {
@@ -77,16 +79,30 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 		plan.Listed = uint64(c.list.Lines())
 	}
 	total := c.asked.Targets()
-	plan.Space, plan.Total = c.space, total
+	plan.Space, plan.Asked, plan.Total = c.space, c.asked, total
 	plan.Senders = s.senders(total)
 	if c.limits, err = s.limits(plan, total); err != nil {
 		return nil, err
 	}
+	if plan.Share = total / uint64(s.Shards); c.limits.MaxTargets > 0 {
+		plan.Share = min(plan.Share, c.limits.MaxTargets)
+	}
 	if c.cycle, err = s.order(plan); err != nil {
 		return nil, err
 	}
-	plan.Path, err = s.path(ctx, c.asked, mode)
+	if c.seen, err = dedup.New(s.memory(c)); err != nil {
+		return nil, err
+	}
+	if plan.Path, err = s.path(ctx, c.asked, mode); err != nil {
+		return nil, err
+	}
+	plan.Neighbours, err = s.neighbours(c.asked, plan.Path)
 	return c, err
+}
+
+// memory says how answers are remembered.
+func (s *setup) memory(c *course) dedup.Config {
+	return dedup.Config{Method: s.Dedup, Targets: indexes(c.space), Window: s.DedupWindow}
 }
 
 // scan prepares, opens the link and runs the engine.
@@ -104,7 +120,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	hops, err := s.hops(ctx, c.asked, plan.Path)
+	hops, err := s.hops(ctx, c.asked, plan)
 	if err != nil {
 		return err
 	}
@@ -120,13 +136,9 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return fmt.Errorf("draw validation key: %w", err)
 	}
-	seen, err := dedup.New(dedup.Config{Method: s.Dedup, Targets: indexes(c.space), Window: s.DedupWindow})
-	if err != nil {
-		return err
-	}
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
-		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: seen,
+		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: c.limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
 	})
@@ -260,21 +272,25 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 // engines are the link engines, the best first.
 func engines() []link.Engine { return []link.Engine{afpacket.Engine{}} }
 
-// open opens the link, or one that only shows frames.
-func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
-	p := plan.Path
-	if d := s.DryRun; d != nil {
-		return link.OpenDryRun(d.W, plan.Senders, s.frameText(p.Ether)), nil
-	}
-	f := s.desc.Capture
+// linkConfig says which link is wanted.
+func (s *setup) linkConfig(plan *Plan) link.Config {
+	p, f := plan.Path, s.desc.Capture
 	f.Local = append([]netip.Addr(nil), p.Sources...)
 	if s.desc.Ports && len(f.Ports) == 0 {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last}}
 	}
-	l, err := link.Open(ctx, link.Config{
+	return link.Config{
 		Interface: p.Interface, Index: p.Index, Receive: p.Receive, Promiscuous: p.Receive != "",
 		Senders: plan.Senders, Filter: f, Ether: p.Ether, Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
-	}, s.Link, engines()...)
+	}
+}
+
+// open opens the link, or one that only shows frames.
+func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
+	if d := s.DryRun; d != nil {
+		return link.OpenDryRun(d.W, plan.Senders, s.frameText(plan.Path.Ether)), nil
+	}
+	l, err := link.Open(ctx, s.linkConfig(plan), s.Link, engines()...)
 	if err != nil {
 		return nil, err
 	}

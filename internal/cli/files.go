@@ -40,24 +40,30 @@ func (j *job) open(option, path string) (*file, error) { return j.openWith(optio
 
 // openWith is open with flags of [os.OpenFile] beside the usual ones.
 func (j *job) openWith(option, path string, flags int) (*file, error) {
+	if j.o.explain {
+		return j.pretend(option, path)
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flags, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", option, err)
 	}
 	j.files = append(j.files, &file{File: f})
 	for _, other := range j.files[:len(j.files)-1] {
-		if sameFile(f, other.File) {
-			return nil, argError(option, path, fmt.Errorf("is %s, which another option names", other.Name()))
+		a, aerr := f.Stat()
+		b, berr := other.Stat()
+		if aerr == nil && berr == nil && sameFile(a, b) {
+			return nil, sameFileError(option, path, other.Name())
 		}
 	}
 	return j.files[len(j.files)-1], nil
 }
 
 // sameFile says whether two regular files are the same.
-func sameFile(a, b *os.File) bool {
-	x, xerr := a.Stat()
-	y, yerr := b.Stat()
-	return xerr == nil && yerr == nil && x.Mode().IsRegular() && os.SameFile(x, y)
+func sameFile(a, b os.FileInfo) bool { return a.Mode().IsRegular() && os.SameFile(a, b) }
+
+// sameFileError says that a file of one option is that of another.
+func sameFileError(option, path, other string) error {
+	return argError(option, path, fmt.Errorf("is %s, which another option names", other))
 }
 
 // beginFiles empties what the scan writes.

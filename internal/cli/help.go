@@ -23,6 +23,7 @@ Examples:
   zmap -p 80 192.0.2.0/24                     which hosts answer on port 80?
   zmap -p 80,443 192.0.2.0/24 -o hits.csv     two ports; rows go to a file
   zmap -p 22 -r 1000 -O json -f '*' NETWORK   1,000 probes a second; every field of every answer
+  zmap -p 80 NETWORK --explain                what would that do, how long, how often to one network? Sends nothing
   zmap -p 80 NETWORK --dryrun -n 3            show three probes, send nothing
 
 Scan only networks whose owners know of it. Keep the rate low for small networks, say who you are (reverse DNS, a web page

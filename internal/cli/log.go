@@ -29,12 +29,12 @@ func (j *job) openLog() error {
 		return err
 	}
 	var all, elsewhere []slog.Handler
-	if f != nil {
+	if f != nil && !o.explain {
 		elsewhere = append(elsewhere, monitor.NewLogHandler(f, monitor.LogOptions{Level: level}))
 	} else {
 		all = append(all, monitor.NewLogHandler(j.std.Err, monitor.LogOptions{Level: level, Colours: coloursFor(j.std.Err)}))
 	}
-	if o.syslog {
+	if o.syslog && !o.explain {
 		var daemon monitor.Syslog
 		if daemon, err = openSyslog(); err != nil {
 			err = fmt.Errorf("--syslog: %w", err)

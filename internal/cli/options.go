@@ -17,7 +17,7 @@ type scanOptions struct {
 	maxTargets                                      string
 	seed                                            *uint64
 	retries                                         int64
-	dryRun, fastDryRun                              bool
+	dryRun, fastDryRun, explain                     bool
 	shards, shard                                   int64
 	sourcePorts, checkPort, sources                 string
 	gatewayMAC, sourceMAC, iface, receive, link     string
@@ -99,6 +99,7 @@ func paceOptions(o *scanOptions) *pflag.FlagSet {
 	s.seed(&o.seed, "seed", "e", "`number` that decides the order of the targets; the same one gives the same order")
 	s.integer(&o.retries, "retries", "", "try `n` more times to send a frame that the kernel does not take (default 10)", 0, math.MaxInt32)
 	s.flag(&o.dryRun, "dryrun", "d", "print the probes instead of sending them")
+	s.flag(&o.explain, "explain", "", "print what the scan would do and what it would take, and send nothing")
 	s.flag(&o.fastDryRun, "fast-dryrun", "", "write six bytes a probe, address and port, instead of sending it")
 	return s.FlagSet
 }

@@ -33,7 +33,11 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	}
 	j := &job{o: o, networks: networks, std: std, elsewhere: slog.New(slog.DiscardHandler)}
 	err := j.prepare()
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.explain:
+		err = j.explain(ctx)
+	default:
 		err = j.run(ctx)
 	}
 	for _, line := range lines(err) {
@@ -51,8 +55,9 @@ type job struct {
 	log       *slog.Logger
 	elsewhere *slog.Logger // the part of the log that does not go to standard error
 	files     []*file
-	metadata  *file // nil without --metadata-file, and if that is standard output
-	silent    *file // nil without --unreachable-file
+	pretended []pretended // in the place of files, where nothing is written
+	metadata  *file       // nil without --metadata-file, and if that is standard output
+	silent    *file       // nil without --unreachable-file
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.

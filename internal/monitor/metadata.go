@@ -103,6 +103,10 @@ type Metadata struct {
 	BlocklistedNetworks []string // as typed and in order; C ZMap's ends with 0.0.0.0/32, which is never scanned
 	AllowlistedNetworks []string // as typed and in order, files first; left out if none
 
+	// Planned is set for a scan that has not begun. What is not known before its end is left out then; so are the seed and
+	// what follows from it unless it was provided, and an interface and hardware addresses that nobody has found yet.
+	Planned bool
+
 	// The keys that C ZMap does not have.
 
 	Version    string // zmap_version; always there
@@ -127,7 +131,10 @@ func (m *Metadata) WriteTo(w io.Writer) (int64, error) {
 func (m *Metadata) AppendJSON(dst []byte) []byte {
 	o := openObject(dst)
 	m.addSetting(o)
-	m.addCounts(o)
+	m.addCapture(o)
+	m.addSpace(o)
+	m.addAnswers(o)
+	m.addModules(o)
 	m.addTimes(o)
 	m.addOptions(o)
 	m.addNetwork(o)

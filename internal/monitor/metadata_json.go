@@ -25,16 +25,27 @@ func (m *Metadata) addSetting(o *jsonObject) {
 	} else {
 		o.limit("max_results", m.MaxResults)
 	}
-	o.uint("output_results", m.OutputResults)
-	o.text("iface", m.Interface)
+	if !m.Planned {
+		o.uint("output_results", m.OutputResults)
+	}
+	if m.Interface != "" || !m.Planned {
+		o.text("iface", m.Interface)
+	}
 	o.number("rate", m.Rate)
 	o.uint("bandwidth", m.Bandwidth)
 	o.number("cooldown_secs", max(m.Cooldown, 0).Seconds())
 	o.int("senders", int64(m.Senders))
-	o.int("seed", int64(m.Seed))
+	seedKnown := m.SeedProvided || !m.Planned
+	if seedKnown {
+		o.int("seed", int64(m.Seed))
+	}
 	o.flag("seed_provided", m.SeedProvided)
-	o.uint("generator", m.Generator)
-	o.double("hitrate", percent(m.SuccessUnique, m.TargetsScanned))
+	if seedKnown {
+		o.uint("generator", m.Generator)
+	}
+	if !m.Planned {
+		o.double("hitrate", percent(m.SuccessUnique, m.TargetsScanned))
+	}
 	o.uint("shard_num", uint64(m.Shard))
 	o.uint("total_shards", uint64(m.Shards))
 	o.double("min_hitrate", m.MinHitRate)
@@ -47,14 +58,28 @@ func (m *Metadata) addSetting(o *jsonObject) {
 	o.flag("default_mode", m.DefaultMode)
 }
 
-// addCounts adds what the scan counted.
-func (m *Metadata) addCounts(o *jsonObject) {
+// addCapture adds what was received.
+func (m *Metadata) addCapture(o *jsonObject) {
+	if m.Planned {
+		return
+	}
 	o.uint("pcap_recv", m.Received)
 	o.uint("pcap_drop", m.Lost)
 	o.uint("pcap_ifdrop", m.IfDropped)
 	o.uint("ip_fragments", m.Fragments)
+}
+
+// addSpace adds what the lists allow.
+func (m *Metadata) addSpace(o *jsonObject) {
 	o.uint("blocklist_total_allowed", m.Allowed)
 	o.uint("blocklist_total_not_allowed", m.NotAllowed)
+}
+
+// addAnswers adds what was asked and what came of it.
+func (m *Metadata) addAnswers(o *jsonObject) {
+	if m.Planned {
+		return
+	}
 	o.uint("validation_passed", m.ValidationPassed)
 	o.uint("validation_failed", m.ValidationFailed)
 	o.uint("first_scanned", m.FirstScanned)
@@ -72,15 +97,22 @@ func (m *Metadata) addCounts(o *jsonObject) {
 	o.uint("failure_total", m.FailureTotal)
 }
 
-// addTimes adds the modules and when they worked.
+// addModules adds what was sent and in which form results were written.
+func (m *Metadata) addModules(o *jsonObject) {
+	o.int("packet_streams", int64(m.Probes))
+	o.text("probe_module", m.ProbeModule)
+	o.text("output_module", m.OutputModule)
+}
+
+// addTimes adds when that was.
 func (m *Metadata) addTimes(o *jsonObject) {
+	if m.Planned {
+		return
+	}
 	loc := m.Location
 	if loc == nil {
 		loc = time.Local
 	}
-	o.int("packet_streams", int64(m.Probes))
-	o.text("probe_module", m.ProbeModule)
-	o.text("output_module", m.OutputModule)
 	o.time("send_start_time", m.SendStart, loc)
 	o.time("send_end_time", m.SendEnd, loc)
 	o.time("recv_start_time", m.RecvStart, loc)
@@ -104,11 +136,15 @@ func (m *Metadata) addOptions(o *jsonObject) {
 
 // addNetwork adds from where and through where packets went.
 func (m *Metadata) addNetwork(o *jsonObject) {
-	o.text("gateway_mac", macText(m.GatewayMAC))
+	if m.GatewayMAC != [6]byte{} || !m.Planned {
+		o.text("gateway_mac", macText(m.GatewayMAC))
+	}
 	if m.GatewayIP.IsValid() {
 		o.text("gateway_ip", m.GatewayIP.String())
 	}
-	o.text("source_mac", macText(m.SourceMAC))
+	if m.SourceMAC != [6]byte{} || !m.Planned {
+		o.text("source_mac", macText(m.SourceMAC))
+	}
 	o.addrs("source_ips", m.SourceIPs)
 }
 
@@ -141,14 +177,18 @@ func (m *Metadata) addFiles(o *jsonObject) {
 // addNew adds the keys that C ZMap does not have, after all of its own.
 func (m *Metadata) addNew(o *jsonObject) {
 	o.text("zmap_version", m.Version)
-	o.text("stop_reason", m.StopReason)
-	o.given("stop_error", m.StopError)
+	if !m.Planned {
+		o.text("stop_reason", m.StopReason)
+		o.given("stop_error", m.StopError)
+	}
 	o.given("link_engine", m.LinkEngine)
 	o.given("link_reason", m.LinkReason)
-	o.uint("recv_lost", m.Lost)
-	o.uint("targets_unreachable", m.Unreachable)
+	if !m.Planned {
+		o.uint("recv_lost", m.Lost)
+		o.uint("targets_unreachable", m.Unreachable)
+	}
 	o.given("receive_iface", m.ReceiveInterface)
-	if m.FinalRate != nil {
+	if m.FinalRate != nil && !m.Planned {
 		o.number("rate_at_end", *m.FinalRate)
 	}
 }

@@ -74,8 +74,44 @@ func TestMetadataFull(t *testing.T) {
 func TestFullMetadataIsFull(t *testing.T) {
 	v := reflect.ValueOf(fullMetadata())
 	for i := range v.NumField() {
-		if v.Field(i).IsZero() {
-			t.Errorf("fullMetadata has no %s", v.Type().Field(i).Name)
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Planned" {
+			t.Errorf("fullMetadata has no %s", name)
+		}
+	}
+}
+
+// TestMetadataOfAPlan says that a plan has those keys of a scan that do not depend on its course.
+func TestMetadataOfAPlan(t *testing.T) {
+	results := map[string]bool{
+		"output_results": true, "hitrate": true, "pcap_recv": true, "pcap_drop": true, "pcap_ifdrop": true, "ip_fragments": true,
+		"validation_passed": true, "validation_failed": true, "first_scanned": true, "send_to_failures": true, "packets_sent": true,
+		"targets_scanned": true, "success_total": true, "success_unique": true, "app_success_total": true, "app_success_unique": true,
+		"success_cooldown_total": true, "success_cooldown_unique": true, "failure_total": true, "send_start_time": true,
+		"send_end_time": true, "recv_start_time": true, "recv_end_time": true, "stop_reason": true, "stop_error": true,
+		"recv_lost": true, "targets_unreachable": true, "rate_at_end": true,
+	}
+	for _, provided := range []bool{true, false} {
+		m := fullMetadata()
+		m.SeedProvided = provided
+		var whole, plan map[string]json.RawMessage
+		unmarshal := func(v any) {
+			t.Helper()
+			if err := json.Unmarshal(m.AppendJSON(nil), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		unmarshal(&whole)
+		m.Planned = true
+		unmarshal(&plan)
+		for key, value := range whole {
+			known := !results[key] && (provided || key != "seed" && key != "generator")
+			if got, there := plan[key]; there != known || known && string(got) != string(value) {
+				t.Errorf("seed provided %v: %s is %s, want it there: %v, with value %s", provided, key, got, known, value)
+			}
+			delete(plan, key)
+		}
+		if len(plan) > 0 {
+			t.Errorf("a plan has keys that a scan has not: %v", plan)
 		}
 	}
 }
