@@ -90,9 +90,10 @@ func templateHelp() string {
 	return b.String()
 }
 
-// parseTemplate reads a template. It returns nil if there are no fields in text. The error names the field that is wrong.
+// parseTemplate reads a template. It returns nil if there are no fields in text. The error names the field that is wrong, and
+// where it is.
 func parseTemplate(text string) (*udpTemplate, error) {
-	t := &udpTemplate{fixed: true}
+	t, whole := &udpTemplate{fixed: true}, text
 	fields := false
 	for text != "" {
 		before, inside, rest, found := cutField(text)
@@ -104,11 +105,12 @@ func parseTemplate(text string) (*udpTemplate, error) {
 		name, arg, hasArg := strings.Cut(inside, "=")
 		known, err := t.addField(name, arg, hasArg)
 		if err != nil {
-			return nil, fmt.Errorf("field ${%s}: %w", inside, err)
+			line, column := position(whole[:len(whole)-len(text)+len(before)])
+			return nil, fmt.Errorf("line %d, column %d: field ${%s}: %w", line, column, inside, err)
 		}
 		if !known {
-			whole := text[len(before) : len(text)-len(rest)]
-			t.add(piece{literal: whole}, len(whole))
+			as := text[len(before) : len(text)-len(rest)]
+			t.add(piece{literal: as}, len(as))
 		}
 		fields = fields || known
 		text = rest
@@ -120,6 +122,11 @@ func parseTemplate(text string) (*udpTemplate, error) {
 		return nil, fmt.Errorf("payloads can become %d bytes long, but a probe holds %d; shorten it", t.longest, maxDatagram)
 	}
 	return t, nil
+}
+
+// position returns the line and the column, in bytes, of what comes behind a text, both counted from 1.
+func position(before string) (line, column int) {
+	return 1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')
 }
 
 // cutField finds the first ${...} in text: what is before, inside and behind it.

@@ -149,7 +149,9 @@ func TestTemplateWithoutFields(t *testing.T) {
 
 func TestTemplateErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"${RAND_BYTE=}":                             "${RAND_BYTE=}",
+		"${RAND_BYTE=}":                             "line 1, column 1: field ${RAND_BYTE=}",
+		"a${DADDR}\n\r\nbc${HEX=abc}":               "line 3, column 3: field ${HEX=abc}",
+		"\n${RAND_DIGIT=x}":                         "line 2, column 1: field ${RAND_DIGIT=x}",
 		"${RAND_DIGIT=-1}":                          "${RAND_DIGIT=-1}",
 		"${RAND_DIGIT=x}":                           "${RAND_DIGIT=x}",
 		"${RAND_ALPHA=1473}":                        "${RAND_ALPHA=1473}",
