@@ -44,7 +44,7 @@ func TestZMapListIsThatOfCZMap(t *testing.T) {
 
 func TestSpecialListByNameIsTheDefault(t *testing.T) {
 	byName := built(t, func(b *target.Builder) error { return ReadBlocklist(b, ListSpecial) })
-	byDefault := built(t, special(t).AddTo)
+	byDefault := spaceOf(t, ListSpecial)
 	if diff := cmp.Diff(texts(byDefault.BlockEntries()), texts(byName.BlockEntries())); diff != "" {
 		t.Errorf("entries of %s differ from the default (-default +named):\n%s", ListSpecial, diff)
 	}

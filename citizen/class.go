@@ -38,7 +38,7 @@ func Classes() []Class { return slices.Clone(classes) }
 // case of letters do not matter. The result holds each class once, in the order of [Classes].
 func ParseClasses(text string) ([]Class, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, fmt.Errorf("no class of networks named: write one or more of %s", joinClasses(classes))
+		return nil, fmt.Errorf("no class of networks named: write one or more of %s", JoinClasses(classes))
 	}
 	var found []Class
 	for name := range strings.SplitSeq(text, ",") {
@@ -47,14 +47,22 @@ func ParseClasses(text string) ([]Class, error) {
 	return sortClasses(found)
 }
 
+// Check returns an error unless c is one of [Classes].
+func (c Class) Check() error {
+	switch {
+	case c == "":
+		return errors.New("empty name of a class of networks: write names with one comma between them, such as private,shared")
+	case !slices.Contains(classes, c):
+		return fmt.Errorf("no class of networks is called %.40q: write one or more of %s", string(c), JoinClasses(classes))
+	}
+	return nil
+}
+
 // sortClasses returns each class once, in the order of [Classes], or an error that names the first one that is unknown.
 func sortClasses(found []Class) ([]Class, error) {
 	for _, c := range found {
-		if c == "" {
-			return nil, errors.New("empty name of a class of networks: write names with one comma between them, such as private,shared")
-		}
-		if !slices.Contains(classes, c) {
-			return nil, fmt.Errorf("no class of networks is called %.40q: write one or more of %s", string(c), joinClasses(classes))
+		if err := c.Check(); err != nil {
+			return nil, err
 		}
 	}
 	var sorted []Class
@@ -66,8 +74,8 @@ func sortClasses(found []Class) ([]Class, error) {
 	return sorted, nil
 }
 
-// joinClasses is the inverse of [ParseClasses].
-func joinClasses(list []Class) string {
+// JoinClasses returns the names with commas between them. It is the inverse of [ParseClasses].
+func JoinClasses(list []Class) string {
 	names := make([]string, len(list))
 	for i, c := range list {
 		names[i] = string(c)

@@ -18,7 +18,7 @@ func TestParseClasses(t *testing.T) {
 		{"shared,private", []Class{Private, Shared}},
 		{" Private ,\tLOOPBACK,private", []Class{Private, Loopback}},
 		{"6to4", []Class{SixToFour}},
-		{joinClasses(Classes()), Classes()},
+		{JoinClasses(Classes()), Classes()},
 	} {
 		got, err := ParseClasses(c.text)
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
@@ -28,7 +28,7 @@ func TestParseClasses(t *testing.T) {
 }
 
 func TestParseClassesErrors(t *testing.T) {
-	all := joinClasses(Classes())
+	all := JoinClasses(Classes())
 	for text, want := range map[string]string{
 		"":                        "no class of networks named: write one or more of " + all,
 		" ":                       "no class of networks named: write one or more of " + all,
@@ -86,9 +86,9 @@ func FuzzParseClasses(f *testing.F) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("ParseClasses(%q) = %v, error %v, want %v", text, got, err, want)
 		}
-		again, err := ParseClasses(joinClasses(got))
+		again, err := ParseClasses(JoinClasses(got))
 		if err != nil || !slices.Equal(again, got) {
-			t.Fatalf("ParseClasses(%q) = %v, error %v, want %v again", joinClasses(got), again, err, got)
+			t.Fatalf("ParseClasses(%q) = %v, error %v, want %v again", JoinClasses(got), again, err, got)
 		}
 	})
 }

@@ -1,14 +1,13 @@
 // Package citizen keeps a scan a good neighbour: it knows what is better left alone. Today that is the blocklists that
 // come with the program; opt-out registries, probing.txt (RFC 9511) and politeness budgets belong here, too.
 //
-//	special, err := citizen.NewSpecial(citizen.Private) // the default list, but private networks may be scanned
+//	special, err := citizen.ReadSpecial(&builder, citizen.ListSpecial, citizen.Private) // private networks may be scanned
 //	if err != nil { ... }
-//	if err := special.AddTo(&builder); err != nil { ... }
 //	space, err := builder.Build(ctx)
 //	if err != nil {
-//		return special.Explain(err) // "... to scan it, use --allow-special private"
+//		return special.Explain(err) // "... to scan it, allow private"
 //	}
-//	warn(special.Advice(special.Excluded(space.AllowEntries()...)))
+//	missed := special.Missed(space, nil) // what else was asked for by name, and which classes would allow it
 //
 // Two lists are built in. builtin:special is the default: the networks that IANA's registry of special purposes says
 // nobody on the Internet can be reached at, sorted into classes that a user can allow by name. builtin:zmap is the list

@@ -11,15 +11,12 @@ import (
 
 func Example() {
 	scan := func(allow ...citizen.Class) error {
-		special, err := citizen.NewSpecial(allow...)
-		if err != nil {
-			return err
-		}
 		var b target.Builder
 		if err := b.Add(target.Allow, "192.168.1.0/24"); err != nil {
 			return err
 		}
-		if err := special.AddTo(&b); err != nil {
+		special, err := citizen.ReadSpecial(&b, citizen.ListSpecial, allow...)
+		if err != nil {
 			return err
 		}
 		space, err := b.Build(context.Background())
@@ -30,11 +27,11 @@ func Example() {
 		return nil
 	}
 	if e, ok := errors.AsType[*citizen.SpecialError](scan()); ok {
-		fmt.Println(e.Entries[0].Prefix, "is left out; use", e.Option())
+		fmt.Println(e.Entries[0].Prefix, "is left out; allow", citizen.JoinClasses(e.Classes))
 	}
 	fmt.Println(scan(citizen.Private))
 	// Output:
-	// 192.168.0.0/16 is left out; use --allow-special private
+	// 192.168.0.0/16 is left out; allow private
 	// 256 addresses to scan
 	// <nil>
 }

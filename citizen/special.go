@@ -3,6 +3,7 @@ package citizen
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,99 +11,122 @@ import (
 	"github.com/zmap-go/zmap/target"
 )
 
-// SpecialOrigin is the name that a [Special] gives as the origin of its entries.
-const SpecialOrigin = "built-in list of special-purpose networks"
-
-// An Entry is a line of the list of special-purpose networks.
+// An Entry is a network of special purpose that a list names.
 type Entry struct {
 	Prefix netip.Prefix
 	Class  Class
 	Name   string // as in IANA's registry
 	RFC    string // where its purpose is specified, such as "RFC 1918"
-	Line   int    // in the text of builtin:special, from 1
+	Line   int    // in the list, from 1; the first one if it is there twice
 }
 
-// Special is the list of special-purpose networks without the classes that a scan allows. It is immutable; the zero
-// Special excludes nothing, so make one with [NewSpecial].
+// Special is what a blocklist has of the special-purpose networks, and which classes of them a scan allows. Entries that
+// lie within or around such a network are no part of it: they are on the list for a reason of their own. It is immutable.
 //
 // Where one network of the list lies within another, as 255.255.255.255 does within 240.0.0.0/4, an address has the class
 // of the smaller one alone. So to allow a class is to allow exactly the addresses of this class.
 type Special struct {
-	entries []Entry // excluded ones, with their whole networks
-	parts   []Entry // the same cut to addresses of their own class: disjoint
-	add     []Entry // the same without what is allowed, in as few networks as that takes
+	list    string
+	lines   map[int]bool // of the list, with such a network
+	entries []Entry      // what is excluded, ascending
+	parts   []part
 	allow   []Class
 }
 
-// NewSpecial returns the list without the allowed classes.
-func NewSpecial(allow ...Class) (*Special, error) {
+// A part is a network of which all addresses are of an entry's class.
+type part struct {
+	netip.Prefix
+	entry int // in Special.entries
+}
+
+// ReadSpecial adds a list, built in or a file, to the block entries of b as [ReadBlocklist] does, but without the
+// special-purpose networks of the allowed classes. What remains of a network with an allowed one in it is added in as few
+// pieces as that takes.
+func ReadSpecial(b *target.Builder, name string, allow ...Class) (*Special, error) {
 	allow, err := sortClasses(allow)
 	if err != nil {
 		return nil, err
 	}
-	all := parseSpecial(specialText)
-	s := &Special{allow: allow}
+	if err := ReadBlocklist(b, name); err != nil {
+		return nil, err
+	}
+	s := &Special{list: name, lines: make(map[int]bool), allow: allow}
+	all := s.find(b)
+	allowed := slices.DeleteFunc(slices.Clone(all), func(e Entry) bool { return !slices.Contains(allow, e.Class) })
+	left := make(map[netip.Prefix][]netip.Prefix) // what stays of each
 	for _, e := range all {
 		if slices.Contains(allow, e.Class) {
 			continue
 		}
+		left[e.Prefix] = cut(e, allowed)
+		for _, p := range cut(e, all) {
+			s.parts = append(s.parts, part{p, len(s.entries)})
+		}
 		s.entries = append(s.entries, e)
-		s.parts = append(s.parts, cut(e, all)...)
-		s.add = append(s.add, cut(e, slices.DeleteFunc(slices.Clone(all), func(x Entry) bool {
-			return !slices.Contains(allow, x.Class)
-		}))...)
+	}
+	if len(allowed) > 0 {
+		b.Replace(target.Block, func(p netip.Prefix, o target.Origin) ([]netip.Prefix, bool) {
+			pieces := left[p.Masked()]
+			return pieces, s.has(o) && len(pieces) != 1 // one piece is the network itself
+		})
 	}
 	return s, nil
 }
 
-// Entries returns the entries that the list excludes, ascending. The slice is the caller's.
-func (s *Special) Entries() []Entry { return slices.Clone(s.entries) }
+// find returns the special-purpose networks on the list, ascending, and notes the lines they are on.
+func (s *Special) find(b *target.Builder) []Entry {
+	known := parseSpecial(specialText)
+	first := make([]int, len(known))
+	b.Replace(target.Block, func(p netip.Prefix, o target.Origin) ([]netip.Prefix, bool) {
+		i := slices.IndexFunc(known, func(e Entry) bool { return e.Prefix.Bits() == p.Bits() && e.Prefix == p.Masked() })
+		if i >= 0 && o.Name == s.list {
+			s.lines[o.Line] = true
+			if first[i] == 0 {
+				first[i] = o.Line
+			}
+		}
+		return nil, false
+	})
+	var found []Entry
+	for i, e := range known {
+		if e.Line = first[i]; e.Line > 0 {
+			found = append(found, e)
+		}
+	}
+	return found
+}
 
-// Allowed returns the classes that the list allows, in the order of [Classes]. The slice is the caller's.
+// has says whether a block entry is one of the list's special-purpose networks, or a piece of one.
+func (s *Special) has(o target.Origin) bool {
+	return o.Name == s.list && s.lines[o.Line]
+}
+
+// Allowed returns the classes that are allowed, in the order of [Classes]. The slice is the caller's.
 func (s *Special) Allowed() []Class { return slices.Clone(s.allow) }
 
-// AddTo adds the list to the block entries of b. Their origin is the line of builtin:special, under the name
-// [SpecialOrigin].
-func (s *Special) AddTo(b *target.Builder) error {
-	for _, e := range s.add {
-		if err := b.AddPrefix(target.Block, e.Prefix, target.Origin{Name: SpecialOrigin, Line: e.Line}); err != nil {
-			return err
+// Entries returns the networks that are excluded, ascending. The slice is the caller's.
+func (s *Special) Entries() []Entry { return slices.Clone(s.entries) }
+
+// touched returns the entries that exclude addresses of the given networks.
+func (s *Special) touched(networks iter.Seq[netip.Prefix]) []Entry {
+	hit := make(map[int]bool)
+	for p := range networks {
+		for _, x := range s.parts {
+			if x.Overlaps(p) {
+				hit[x.entry] = true
+			}
+		}
+		if len(hit) == len(s.entries) {
+			break
 		}
 	}
-	return nil
-}
-
-// Excluded returns the entries, ascending, that leave nothing of at least one of the given networks, as those of an
-// allowlist. Networks of which something may be scanned count for nothing, and so do those of IPv6.
-func (s *Special) Excluded(networks ...netip.Prefix) []Entry {
-	lines := make(map[int]bool)
-	for _, p := range networks {
-		if !p.IsValid() || !p.Addr().Is4() {
-			continue
-		}
-		left := size(p)
-		for _, e := range s.parts {
-			left -= common(e.Prefix, p)
-		}
-		if left == 0 {
-			s.touch(p, lines)
+	var found []Entry
+	for i, e := range s.entries {
+		if hit[i] {
+			found = append(found, e)
 		}
 	}
-	return s.named(lines)
-}
-
-// touch notes the lines of the entries that exclude addresses of p.
-func (s *Special) touch(p netip.Prefix, lines map[int]bool) {
-	for _, e := range s.parts {
-		if e.Prefix.Overlaps(p) {
-			lines[e.Line] = true
-		}
-	}
-}
-
-// named returns the entries of the given lines.
-func (s *Special) named(lines map[int]bool) []Entry {
-	return slices.DeleteFunc(s.Entries(), func(e Entry) bool { return !lines[e.Line] })
+	return found
 }
 
 // parseSpecial reads the list in special.txt. It panics if a line is not in the form of that file, which cannot happen
@@ -127,21 +151,15 @@ func parseSpecial(text string) []Entry {
 	return entries
 }
 
-// cut returns e without those of the holes that lie within it and are of another class.
-func cut(e Entry, holes []Entry) []Entry {
-	pieces := []Entry{e}
+// cut returns the network of e without those of the holes that lie within it and are of another class.
+func cut(e Entry, holes []Entry) []netip.Prefix {
+	pieces := []netip.Prefix{e.Prefix}
 	for _, h := range holes {
 		if h.Class == e.Class || h.Prefix.Bits() <= e.Prefix.Bits() || !e.Prefix.Overlaps(h.Prefix) {
 			continue
 		}
-		i := slices.IndexFunc(pieces, func(x Entry) bool { return x.Prefix.Overlaps(h.Prefix) })
-		var around []Entry
-		for _, p := range without(pieces[i].Prefix, h.Prefix) {
-			piece := e
-			piece.Prefix = p
-			around = append(around, piece)
-		}
-		pieces = slices.Replace(pieces, i, i+1, around...)
+		i := slices.IndexFunc(pieces, func(p netip.Prefix) bool { return p.Overlaps(h.Prefix) })
+		pieces = slices.Replace(pieces, i, i+1, without(pieces[i], h.Prefix)...)
 	}
 	return pieces
 }
@@ -168,15 +186,4 @@ func halves(p netip.Prefix) (lower, upper netip.Prefix) {
 	lower = netip.PrefixFrom(netip.AddrFrom4(a), bits)
 	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])|1<<(32-bits))
 	return lower, netip.PrefixFrom(netip.AddrFrom4(a), bits)
-}
-
-// size returns the number of addresses of an IPv4 network.
-func size(p netip.Prefix) uint64 { return 1 << (32 - p.Bits()) }
-
-// common returns how many addresses two IPv4 networks have in common.
-func common(p, q netip.Prefix) uint64 {
-	if !p.Overlaps(q) {
-		return 0
-	}
-	return min(size(p), size(q))
 }

@@ -1,8 +1,11 @@
 package citizen
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,14 +17,33 @@ import (
 	"github.com/zmap-go/zmap/target"
 )
 
-// special returns the list, which must exist, without the allowed classes.
+// special returns the built-in list without the allowed classes.
 func special(t *testing.T, allow ...Class) *Special {
 	t.Helper()
-	s, err := NewSpecial(allow...)
+	s, err := ReadSpecial(&target.Builder{}, ListSpecial, allow...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// spaceOf returns what a list without the allowed classes leaves of all of IPv4.
+func spaceOf(t *testing.T, list string, allow ...Class) *target.Space {
+	t.Helper()
+	return built(t, func(b *target.Builder) error {
+		_, err := ReadSpecial(b, list, allow...)
+		return err
+	})
+}
+
+// listFile writes a blocklist and returns its path.
+func listFile(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "blocklist.conf")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // A row is what the registry says of a network: its name and whether it is globally reachable. Deprecated ones say no.
@@ -68,7 +90,7 @@ func registry() []row {
 func anycast() []string { return []string{"192.0.0.9/32", "192.0.0.10/32"} }
 
 func TestListSaysWhatTheRegistrySays(t *testing.T) {
-	space := built(t, special(t).AddTo)
+	space := spaceOf(t, ListSpecial)
 	var wanted []netip.Prefix
 	for _, r := range registry() {
 		p := netip.MustParsePrefix(r.network)
@@ -198,14 +220,14 @@ func TestAllowedClassesAreScanned(t *testing.T) {
 	}
 	for _, allow := range choices {
 		s := special(t, allow...)
-		space := built(t, s.AddTo)
+		space := spaceOf(t, ListSpecial, allow...)
 		for _, a := range addrs {
 			class := classTwin(all, a)
 			want := (class == "" || slices.Contains(allow, class)) && !a.IsUnspecified() // 0.0.0.0 is never scanned
 			if got := space.Contains(a); got != want {
 				t.Errorf("%v allowed: %s, of class %q, is scanned: %v, want %v", allow, a, class, got, want)
 			}
-			if got := len(s.Excluded(netip.PrefixFrom(a, 32))) == 0; got != want && !a.IsUnspecified() {
+			if got := len(s.touched(slices.Values([]netip.Prefix{netip.PrefixFrom(a, 32)}))) == 0; got != want && !a.IsUnspecified() {
 				t.Errorf("%v allowed: %s, of class %q, is not excluded: %v, want %v", allow, a, class, got, want)
 			}
 		}
@@ -234,7 +256,7 @@ func TestBlocklistIsShort(t *testing.T) {
 		{[]Class{Broadcast, Reserved}, 14 + 1},
 		{Classes(), 1},
 	} {
-		if got := len(built(t, special(t, c.allow...).AddTo).BlockEntries()); got != c.want {
+		if got := len(spaceOf(t, ListSpecial, c.allow...).BlockEntries()); got != c.want {
 			t.Errorf("%v allowed: %d block entries, want %d", c.allow, got, c.want)
 		}
 	}
@@ -268,11 +290,72 @@ func TestListAgreesWithNetip(t *testing.T) {
 	}
 }
 
-func TestNewSpecialRefusesUnknownClasses(t *testing.T) {
+func TestReadSpecialRefusesUnknownClasses(t *testing.T) {
 	for _, c := range []Class{"", "privat", "PRIVATE"} {
-		if s, err := NewSpecial(Private, c); err == nil {
-			t.Errorf("NewSpecial(private, %q) = %v, want an error", c, s)
+		if s, err := ReadSpecial(&target.Builder{}, ListSpecial, Private, c); err == nil {
+			t.Errorf("ReadSpecial(private, %q) = %v, want an error", c, s)
 		}
+	}
+}
+
+func TestReadSpecialNeedsTheList(t *testing.T) {
+	for _, name := range []string{filepath.Join(t.TempDir(), "missing"), listFile(t, "10.0.0.0/8", "10.0.0.0/33"), "builtin:none"} {
+		if s, err := ReadSpecial(&target.Builder{}, name); err == nil || s != nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("ReadSpecial(%s) = %v, error %v, want an error that names it", name, s, err)
+		}
+	}
+}
+
+// TestAllowedClassesLeaveFilesAlone takes classes out of a file: its entries that are a network of the class go, whatever way
+// they are written, and nothing else does.
+func TestAllowedClassesLeaveFilesAlone(t *testing.T) {
+	const text = `10.1.2.0/24  # asked us
+10.0.0.0/8
+10.1.2.3/8     # again, with host bits
+192.168.0.0/17
+192.168.128.0/17
+8.0.0.0/7
+240.0.0.0/4
+203.0.113.0/24
+203.0.113.7
+255.255.255.255`
+	for _, c := range []struct {
+		allow []Class
+		want  string
+	}{
+		{nil, "10.1.2.0/24 10.0.0.0/8 10.1.2.3/8 192.168.0.0/17 192.168.128.0/17 8.0.0.0/7 240.0.0.0/4 203.0.113.0/24 203.0.113.7/32 255.255.255.255/32"},
+		{[]Class{Private}, "10.1.2.0/24 192.168.0.0/17 192.168.128.0/17 8.0.0.0/7 240.0.0.0/4 203.0.113.0/24 203.0.113.7/32 255.255.255.255/32"},
+		{[]Class{Documentation, Reserved}, "10.1.2.0/24 10.0.0.0/8 10.1.2.3/8 192.168.0.0/17 192.168.128.0/17 8.0.0.0/7 203.0.113.7/32 255.255.255.255/32"},
+		{[]Class{Shared, Loopback}, "10.1.2.0/24 10.0.0.0/8 10.1.2.3/8 192.168.0.0/17 192.168.128.0/17 8.0.0.0/7 240.0.0.0/4 203.0.113.0/24 203.0.113.7/32 255.255.255.255/32"},
+	} {
+		got := texts(spaceOf(t, listFile(t, text), c.allow...).BlockEntries())
+		if diff := cmp.Diff(strings.Fields(c.want+" 0.0.0.0/32"), got); diff != "" {
+			t.Errorf("%v allowed: block entries differ (-want +got):\n%s", c.allow, diff)
+		}
+	}
+	// What a network has of another class stays in pieces, in the order of the file.
+	got := texts(spaceOf(t, listFile(t, "1.1.1.1", "255.255.255.255/32", "240.0.0.0/4", "2.2.2.2"), Broadcast).BlockEntries())
+	if len(got) != 1+28+1+1 || got[0] != "1.1.1.1/32" || got[1] != "240.0.0.0/5" || got[29] != "2.2.2.2/32" {
+		t.Errorf("with broadcast allowed, block entries are %v", got)
+	}
+	// A network without an entry of its own has the class of what it is in.
+	got = texts(spaceOf(t, listFile(t, "240.0.0.0/4"), Broadcast).BlockEntries())
+	if diff := cmp.Diff([]string{"240.0.0.0/4", "0.0.0.0/32"}, got); diff != "" {
+		t.Errorf("with broadcast allowed, block entries differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestListsKnowTheirLines(t *testing.T) {
+	s, err := ReadSpecial(&target.Builder{}, listFile(t, "1.1.1.1", "", "192.168.0.0/16 10.0.0.0/8", "10.0.0.0/8", "10.0.0.0/8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range s.Entries() {
+		got = append(got, fmt.Sprintf("%s %s %d", e.Prefix, e.Class, e.Line))
+	}
+	if want := "10.0.0.0/8 private 4, 192.168.0.0/16 private 3"; strings.Join(got, ", ") != want {
+		t.Errorf("entries %s, want %s", strings.Join(got, ", "), want)
 	}
 }
 
@@ -341,6 +424,9 @@ func someAddrs(entries []Entry) []netip.Addr {
 	}
 	return slices.DeleteFunc(add, func(a netip.Addr) bool { return !a.IsValid() })
 }
+
+// size returns the number of addresses of an IPv4 network.
+func size(p netip.Prefix) uint64 { return 1 << (32 - p.Bits()) }
 
 // last returns the last address of an IPv4 network.
 func last(p netip.Prefix) netip.Addr {

@@ -134,10 +134,7 @@ func (s *Space) noneListed(l *List) error {
 	if s.allowed != s.Addrs() {
 		return e // of a space that was cut before, the lists do not say what it would hold without some of the entries
 	}
-	e.wanted = slices.Collect(l.spans)
-	if len(s.allow) > 0 {
-		e.wanted = subtract(e.wanted, subtract([]span{everything()}, union(spansOf(s.allow))))
-	}
+	e.wanted = s.listed(l)
 	return e
 }
 

@@ -46,26 +46,11 @@ func (e *EmptyError) Error() string {
 // Unwrap returns [ErrEmpty].
 func (e *EmptyError) Unwrap() error { return ErrEmpty }
 
-// Without yields, as the fewest networks, ascending, what there would be to scan without the block entries whose
-// [Origin] has the given name. It yields nothing if those are not to blame, or if no allowlist and no list of addresses
-// says what should be scanned.
-func (e *EmptyError) Without(name string) iter.Seq[netip.Prefix] {
-	var others []rule
-	for _, r := range e.block {
-		if r.source == builtIn || originOf(e.sources, r).Name != name {
-			others = append(others, r)
-		}
-	}
-	left := subtract(e.wanted, union(spansOf(others)))
-	return func(yield func(netip.Prefix) bool) {
-		for _, x := range left {
-			for p := range x.prefixes {
-				if !yield(p) {
-					return
-				}
-			}
-		}
-	}
+// Without yields, as the fewest networks, ascending, what there would be to scan without the block entries that drop
+// returns true for. It yields nothing if those are not to blame, or if no allowlist and no list of addresses says what
+// should be scanned.
+func (e *EmptyError) Without(drop func(Origin) bool) iter.Seq[netip.Prefix] {
+	return without(e.wanted, e.block, e.sources, drop)
 }
 
 // explain returns an [EmptyError] that names, for each of the first few allowed networks, the block entries that cover

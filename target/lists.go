@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -79,6 +80,33 @@ func (b *Builder) AddPrefix(v Verdict, p netip.Prefix, o Origin) error {
 	addr, _ := host4(p.Addr())
 	b.addRule(v, rule{addr: addr, bits: uint8(p.Bits()), line: uint32(o.Line), source: b.source(o.Name)})
 	return nil
+}
+
+// Replace puts the networks that f returns into the place of a network among the entries, if f says so. It is asked about
+// each in turn, with the host bits that were typed; IPv4 networks alone may come back. Entries that are host names stay as they are.
+func (b *Builder) Replace(v Verdict, f func(p netip.Prefix, o Origin) (with []netip.Prefix, replace bool)) {
+	rules := b.lists[v].rules
+	out, same := rules, true
+	for i, r := range rules {
+		var with []netip.Prefix
+		replace := false
+		if !r.named {
+			with, replace = f(r.prefix(), originOf(b.sources, r))
+		}
+		if replace && same {
+			out, same = slices.Clone(rules[:i]), false
+		}
+		switch {
+		case replace:
+			for _, p := range with {
+				addr, _ := host4(p.Addr())
+				out = append(out, rule{addr: addr, bits: uint8(p.Bits()), line: r.line, source: r.source})
+			}
+		case !same:
+			out = append(out, r)
+		}
+	}
+	b.lists[v].rules = out
 }
 
 // ReadFile adds the entries of the named file, see [Builder.Read].

@@ -5,25 +5,15 @@ import (
 	"net/netip"
 )
 
-// Lists names what a user gave to say which networks are meant: files, and networks on the command line.
-type Lists struct {
-	Networks  []string // allowed, on the command line
-	Allowlist string   // file of allowed networks; "" means none
-	Blocklist string   // file of blocked networks; "" means none
-}
-
-// AddLists adds all entries of l, those of the allowlist before those of the command line, and reports the mistakes in
-// all of them together.
-func (b *Builder) AddLists(l Lists) error {
+// AddAllowed adds what a user gave to say which networks are meant: the entries of the file allowlist, unless its name is
+// empty, and after them networks from the command line. It reports the mistakes in all of them together.
+func (b *Builder) AddAllowed(allowlist string, networks []string) error {
 	var errs []error
-	if l.Allowlist != "" {
-		errs = append(errs, b.ReadFile(Allow, l.Allowlist))
+	if allowlist != "" {
+		errs = append(errs, b.ReadFile(Allow, allowlist))
 	}
-	for _, n := range l.Networks {
+	for _, n := range networks {
 		errs = append(errs, b.Add(Allow, n))
-	}
-	if l.Blocklist != "" {
-		errs = append(errs, b.ReadFile(Block, l.Blocklist))
 	}
 	return errors.Join(errs...)
 }

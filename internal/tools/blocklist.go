@@ -14,8 +14,9 @@ import (
 
 // BlockConfig says which lines [Blocklist] copies.
 type BlockConfig struct {
-	// Allowlist and Blocklist are files; at least one must be given. What the blocklist names may not be scanned, and
-	// where there is an allowlist nothing else than what it names. 0.0.0.0 may never be scanned.
+	// Allowlist and Blocklist are files, Blocklist also a list that package citizen has by name; at least one must be given.
+	// What the blocklist names may not be scanned, and where there is an allowlist nothing else than what it names. 0.0.0.0
+	// may never be scanned.
 	Allowlist string
 	Blocklist string
 	// IgnoreErrors passes over entries of the lists that cannot be used.
@@ -39,10 +40,7 @@ func Blocklist(ctx context.Context, cfg BlockConfig, in io.Reader, out io.Writer
 		return errors.New("there is no list to go by: give a --blocklist-file, an --allowlist-file, or both")
 	}
 	log := orDiscard(cfg.Log)
-	s := spaceConfig{
-		lists:        target.Lists{Allowlist: cfg.Allowlist, Blocklist: cfg.Blocklist},
-		ignoreErrors: cfg.IgnoreErrors,
-	}
+	s := spaceConfig{allowlist: cfg.Allowlist, blocklist: cfg.Blocklist, ignoreErrors: cfg.IgnoreErrors}
 	space, err := s.space(ctx, log)
 	if err != nil {
 		return err

@@ -100,10 +100,7 @@ func (c *IterateConfig) walk(ctx context.Context) (*permute.Walk, *target.Space,
 // space reads ports and lists.
 func (c *IterateConfig) space(ctx context.Context) (*target.Space, error) {
 	log := orDiscard(c.Log)
-	s := spaceConfig{
-		lists:        target.Lists{Networks: c.Networks, Allowlist: c.Allowlist, Blocklist: c.Blocklist},
-		ignoreErrors: c.IgnoreErrors,
-	}
+	s := spaceConfig{networks: c.Networks, allowlist: c.Allowlist, blocklist: c.Blocklist, ignoreErrors: c.IgnoreErrors}
 	if c.Ports != "" {
 		var err error
 		if s.ports, err = target.ParsePorts(c.Ports); err != nil {

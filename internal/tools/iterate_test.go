@@ -46,8 +46,13 @@ func writeList(t testing.TB, lines ...string) string {
 func slowIterate(t *testing.T, cfg IterateConfig) []string {
 	t.Helper()
 	b := target.Builder{}
-	if err := b.AddLists(target.Lists{Networks: cfg.Networks, Allowlist: cfg.Allowlist, Blocklist: cfg.Blocklist}); err != nil {
+	if err := b.AddAllowed(cfg.Allowlist, cfg.Networks); err != nil {
 		t.Fatal(err)
+	}
+	if cfg.Blocklist != "" {
+		if err := b.ReadFile(target.Block, cfg.Blocklist); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if cfg.Ports != "" {
 		var err error

@@ -2,27 +2,34 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/target"
 )
 
 // A spaceConfig says which targets are meant.
 type spaceConfig struct {
-	lists        target.Lists
-	ports        target.Ports
-	ignoreErrors bool
+	networks             []string
+	allowlist, blocklist string // files, or the name of a built-in blocklist; "" means none
+	ports                target.Ports
+	ignoreErrors         bool
 }
 
 // space reads the lists, and logs what about them was passed over.
 func (c spaceConfig) space(ctx context.Context, log *slog.Logger) (*target.Space, error) {
 	b := target.Builder{Ports: c.ports, Resolver: net.DefaultResolver, IgnoreErrors: c.ignoreErrors}
-	if err := b.AddLists(c.lists); err != nil {
+	err := b.AddAllowed(c.allowlist, c.networks)
+	if c.blocklist != "" {
+		err = errors.Join(err, citizen.ReadBlocklist(&b, c.blocklist))
+	}
+	if err != nil {
 		return nil, err
 	}
-	if c.lists.Allowlist != "" && len(c.lists.Networks) > 0 {
+	if c.allowlist != "" && len(c.networks) > 0 {
 		log.Warn("there are both an allowlist and networks on the command line; what either of them names is allowed")
 	}
 	space, err := b.Build(ctx)
