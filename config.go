@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/link"
@@ -34,11 +35,14 @@ const MaxSources = 256
 // Config is one scan. Only Sink has no default, and Ports for probes that have ports.
 type Config struct {
 	// Networks, Allowlist and Blocklist say what to ask: the networks and those in the file Allowlist, or everything if
-	// there are neither, without those in the file Blocklist. 0.0.0.0 is never asked. AddressList is a file of single
-	// addresses; only those of them that the lists allow are asked.
+	// there are neither, without those in Blocklist, a file or a list that package citizen has by name; "" means
+	// [citizen.ListSpecial]. Special-purpose networks of the classes AllowSpecial are taken out of the blocklist, if they
+	// are there as such, not as part of another network. 0.0.0.0 is never asked. AddressList is a file of single addresses;
+	// only those of them that the lists allow are asked.
 	Networks         []string
 	Allowlist        string
 	Blocklist        string
+	AllowSpecial     []citizen.Class
 	AddressList      string
 	IgnoreListErrors bool
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/sink"
 )
 
@@ -25,7 +26,10 @@ func ExampleRun() {
 
 // What a scan would do: nothing is sent, and no right is needed.
 func ExampleExplain() {
-	e, err := zmap.Explain(context.Background(), zmap.Config{Networks: []string{"192.0.2.0/24"}, Ports: "80,443", Rate: 100})
+	e, err := zmap.Explain(context.Background(), zmap.Config{
+		Networks: []string{"192.0.2.0/24"}, AllowSpecial: []citizen.Class{citizen.Documentation}, // one that nobody has
+		Ports: "80,443", Rate: 100,
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -39,12 +43,13 @@ func ExampleExplain() {
 func ExampleRun_dryRun() {
 	seed := uint64(1)
 	_, err := zmap.Run(context.Background(), zmap.Config{
-		Networks:   []string{"192.0.2.0/30"},
-		Ports:      "80",
-		Seed:       &seed,
-		MaxTargets: zmap.TargetLimit{N: 1},
-		DryRun:     &zmap.DryRun{W: os.Stdout, Fast: true},
-		Sink:       sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr", NoHeader: true}),
+		Networks:     []string{"192.0.2.0/30"},
+		AllowSpecial: []citizen.Class{citizen.Documentation},
+		Ports:        "80",
+		Seed:         &seed,
+		MaxTargets:   zmap.TargetLimit{N: 1},
+		DryRun:       &zmap.DryRun{W: os.Stdout, Fast: true},
+		Sink:         sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr", NoHeader: true}),
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -35,7 +35,7 @@ func explain(t *testing.T, c Config) *Explanation {
 
 // randomConfig is a scan of up to 2,048 targets, with a rate and without a network.
 func randomConfig(r *rand.Rand, dir string) Config {
-	c := Config{Ports: []string{"80", "80,443,8080"}[r.IntN(2)], Seed: seed(r.Uint64()), Tries: 1 + r.IntN(3)}
+	c := Config{AllowSpecial: private(), Ports: []string{"80", "80,443,8080"}[r.IntN(2)], Seed: seed(r.Uint64()), Tries: 1 + r.IntN(3)}
 	for range 1 + r.IntN(4) {
 		c.Networks = append(c.Networks, fmt.Sprintf("10.0.%d.%d/%d", r.IntN(6), r.IntN(256), 22+r.IntN(11)))
 	}
@@ -170,7 +170,7 @@ func TestEstimateIsArithmetic(t *testing.T) {
 
 // TestExplainOfEverything has the figures that a scan of the Internet is known by.
 func TestExplainOfEverything(t *testing.T) {
-	e := explain(t, Config{Ports: "443", Bandwidth: 1e9, Networks: []string{"0.0.0.0/0"}})
+	e := explain(t, Config{Ports: "443", Bandwidth: 1e9, Networks: []string{"0.0.0.0/0"}, Blocklist: os.DevNull})
 	if e.Share != 1<<32-1 || e.Rate != 1e9/8/90 && e.Rate != math.Floor(1e9/8/90) || e.WireLen != 90 {
 		t.Errorf("%d targets at %g a second, %d bytes each", e.Share, e.Rate, e.WireLen)
 	}
@@ -202,7 +202,7 @@ func TestExplainSendsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := Config{Networks: []string{"10.13.0.0/24", "172.31.255.0/28"}, Probe: p}
+		c := Config{Networks: []string{"10.13.0.0/24", "172.31.255.0/28"}, AllowSpecial: private(), Probe: p}
 		if p.Describe().Ports {
 			c.Ports = "80"
 		}

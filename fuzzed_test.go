@@ -22,10 +22,12 @@ var readers = regexp.MustCompile(`^(?i:parse|decode|match|read|load|compile|spli
 func unfuzzed() map[string]string {
 	return map[string]string{
 		"citizen/ReadBlocklist":   "hands a file to target.Builder.ReadFile, and texts of this program to Builder.Read",
+		"citizen/ReadSpecial":     "hands the list to ReadBlocklist",
 		"citizen/parseSpecial":    "reads a text of this program, and panics if that is wrong",
 		"internal/cli/parseMAC":   "hands the text to packet.ParseMAC",
 		"internal/cli/readConf":   "opens files, which parseConf reads",
 		"lab/bench/readHits":      "reads rows of this program",
+		"readAddresses":           "opens a file, which target.ReadList reads",
 		"target/Builder.ReadFile": "opens a file, which Read reads",
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/netdev"
@@ -16,13 +17,14 @@ import (
 type Plan struct {
 	Probe       string // name of the probe module
 	Schema      *record.Schema
-	FrameLen    int           // bytes of its longest frame, from the Ethernet header on
-	Space       *target.Space // what the lists allow
-	Asked       *target.Space // what is asked of it: all, or what is on the list of addresses
-	Total       uint64        // addresses to ask, times ports, in all shards
-	Share       uint64        // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
-	Tries       int           // probes per target
-	Listed      uint64        // addresses in the list of addresses, 0 without one
+	FrameLen    int               // bytes of its longest frame, from the Ethernet header on
+	Space       *target.Space     // what the lists allow
+	Asked       *target.Space     // what is asked of it: all, or what is on the list of addresses
+	Excluded    *citizen.Excluded // asked for by name, and scanned only with more of AllowSpecial; nil if nothing is
+	Total       uint64            // addresses to ask, times ports, in all shards
+	Share       uint64            // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
+	Tries       int               // probes per target
+	Listed      uint64            // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path
 	Neighbours  int          // addresses on the local network, which are asked for their hardware addresses (ARP) first
 	Silent      []netip.Addr // targets on the local network that did not answer ARP: they get no probe

@@ -1,6 +1,7 @@
 package zmap
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/internal/engine"
@@ -60,6 +62,13 @@ func resolve(c Config) (*setup, error) {
 	}
 	s.schema = engine.Schema(s.desc)
 	note("Ports", s.Ports, s.resolvePorts())
+	if citizen.IsBuiltin(s.Blocklist) {
+		_, err := citizen.Builtin(s.Blocklist)
+		note("Blocklist", "", err)
+	}
+	for _, c := range s.AllowSpecial {
+		note("AllowSpecial", "", c.Check())
+	}
 	var err error
 	s.filter, err = filter.Compile(s.Filter, s.schema)
 	note("Filter", "", err)
@@ -107,6 +116,7 @@ func (s *setup) fillDefaults() {
 	if s.DryRun != nil {
 		s.Batch = max(s.Batch, dryBatch)
 	}
+	s.Blocklist = cmp.Or(s.Blocklist, citizen.ListSpecial)
 	if s.TTL == 0 {
 		s.TTL = DefaultTTL
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/bits"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -64,19 +62,12 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 	plan.Probe, plan.Schema, plan.FrameLen, plan.SourcePorts = s.desc.Name, s.schema, s.desc.FrameLen, s.SourcePorts
 	plan.Tries, plan.Rate, plan.Dedup, plan.MaxRuntime, plan.Cooldown = s.Tries, s.rate, s.Dedup, s.MaxRuntime, s.Cooldown
 	c := &course{}
-	var err error
-	if c.space, c.list, err = s.space(ctx); err != nil {
+	err := s.readLists(ctx, c, plan)
+	if err != nil {
 		return nil, err
 	}
 	for _, w := range slices.Concat(s.desc.Warnings, s.odd) {
 		s.Log.Warn(w)
-	}
-	c.asked = c.space
-	if c.list != nil {
-		if c.asked, err = c.space.Intersect(c.list); err != nil {
-			return nil, err
-		}
-		plan.Listed = uint64(c.list.Lines())
 	}
 	total := c.asked.Targets()
 	plan.Space, plan.Asked, plan.Total = c.space, c.asked, total
@@ -168,36 +159,6 @@ func (s *setup) closeSink(report *Report, err error) error {
 		report.Reason = stop.Reason
 		return stop
 	}
-}
-
-// space reads the lists and returns what they allow, and the list of addresses, if there is one.
-func (s *setup) space(ctx context.Context) (*target.Space, *target.List, error) {
-	b := target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
-	err := b.AddLists(target.Lists{Networks: s.Networks, Allowlist: s.Allowlist, Blocklist: s.Blocklist})
-	if err != nil {
-		return nil, nil, err
-	}
-	ignored, n := b.Ignored()
-	for _, e := range ignored {
-		s.Log.Error(e.Error())
-	}
-	if n > len(ignored) {
-		s.Log.Error(fmt.Sprintf("%d more entries in the lists could not be used", n-len(ignored)))
-	}
-	space, err := b.Build(ctx)
-	if err != nil || s.AddressList == "" {
-		return space, nil, err
-	}
-	f, err := os.Open(s.AddressList)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open list of addresses: %w", err)
-	}
-	defer f.Close()
-	list, err := target.ReadList(f, s.AddressList)
-	if err != nil {
-		return nil, nil, err
-	}
-	return space, list, nil
 }
 
 // indexes is one more than the highest index of a target in space.

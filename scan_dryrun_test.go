@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -58,13 +59,13 @@ func TestDryRunOrder(t *testing.T) {
 	}{
 		{
 			"a network",
-			Config{Networks: []string{"10.0.0.0/24"}, Seed: seed(1234)},
+			Config{Networks: []string{"10.0.0.0/24"}, AllowSpecial: private(), Seed: seed(1234)},
 			256,
 			"10.0.0.122 10.0.0.111 10.0.0.78 10.0.0.236 10.0.0.196 10.0.0.76",
 		},
 		{
 			"everything",
-			Config{Seed: seed(2), MaxTargets: TargetLimit{N: 5}},
+			Config{Seed: seed(2), MaxTargets: TargetLimit{N: 5}, Blocklist: os.DevNull},
 			5,
 			"255.1.24.37 129.174.209.34 44.158.9.27 121.168.112.235 177.65.239.237",
 		},
@@ -97,7 +98,7 @@ $`)
 func TestDryRunText(t *testing.T) {
 	mac := packet.MAC{0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f}
 	c := Config{
-		Networks: []string{"10.0.0.0/24"}, Ports: "443", Seed: seed(1234), SourceMAC: &mac,
+		Networks: []string{"10.0.0.0/24"}, AllowSpecial: private(), Ports: "443", Seed: seed(1234), SourceMAC: &mac,
 		Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")},
 	}
 	_, out := dryRun(t, c, false)
@@ -129,7 +130,7 @@ func TestDryRunOfPings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, out := dryRun(t, Config{Networks: []string{"10.0.0.0/30"}, Probe: p, Tries: 2}, false)
+	_, out := dryRun(t, Config{Networks: []string{"10.0.0.0/30"}, AllowSpecial: private(), Probe: p, Tries: 2}, false)
 	if n := strings.Count(out, "icmp { type: 8 | code: 0 | checksum: 0X"); n != 8 {
 		t.Errorf("%d pings of 4 targets and 2 tries, want 8:\n%s", n, out)
 	}
@@ -139,7 +140,7 @@ func TestDryRunOfPings(t *testing.T) {
 func TestShardsShareMaxTargets(t *testing.T) {
 	asked := make(map[netip.AddrPort]int)
 	for shard := range uint32(3) {
-		c := Config{Networks: []string{"10.0.0.0/20"}, Ports: "80,81", MaxTargets: TargetLimit{N: 100}}
+		c := Config{Networks: []string{"10.0.0.0/20"}, AllowSpecial: private(), Ports: "80,81", MaxTargets: TargetLimit{N: 100}}
 		c.Seed, c.Shard, c.Shards = seed(9), shard, 3
 		r, out := dryRun(t, c, true)
 		for _, target := range records(t, out) {
@@ -156,7 +157,7 @@ func TestShardsShareMaxTargets(t *testing.T) {
 
 // TestDryRunHonoursLimits has two senders share a rate that would take a minute, and ends them after a moment.
 func TestDryRunHonoursLimits(t *testing.T) {
-	c := Config{Networks: []string{"10.0.0.0/16"}, Ports: "80", Rate: 1000, Senders: 2, MaxRuntime: 200 * time.Millisecond}
+	c := Config{Networks: []string{"10.0.0.0/16"}, AllowSpecial: private(), Ports: "80", Rate: 1000, Senders: 2, MaxRuntime: 200 * time.Millisecond}
 	r, out := dryRun(t, c, true)
 	n := uint64(len(records(t, out)))
 	most := uint64(1.02*c.Rate*r.SendEnd.Sub(r.SendStart).Seconds()) + 2
@@ -167,7 +168,7 @@ func TestDryRunHonoursLimits(t *testing.T) {
 
 // TestDryRunWithoutReader is zmap --dryrun | head.
 func TestDryRunWithoutReader(t *testing.T) {
-	c := Config{Networks: []string{"10.0.0.0/16"}, Ports: "80", Sink: &table{}, Rate: Unlimited}
+	c := Config{Networks: []string{"10.0.0.0/16"}, AllowSpecial: private(), Ports: "80", Sink: &table{}, Rate: Unlimited}
 	c.DryRun = &DryRun{W: failingWriter{sink.ErrReaderGone}}
 	r, err := Run(t.Context(), c)
 	if r.Reason != engine.ReaderGone || !errors.Is(err, sink.ErrReaderGone) {

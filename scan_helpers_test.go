@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/record"
 )
@@ -144,10 +145,13 @@ func startWorld(t *testing.T, w lab.World) *lab.Net {
 	return n
 }
 
+// private are the classes of the networks that test Internets are made of.
+func private() []citizen.Class { return []citizen.Class{citizen.Private} }
+
 // synScan is a quick scan of port 80 of the networks, and the sink that its rows go to.
 func synScan(networks ...string) (Config, *table) {
 	s := &table{}
-	return Config{Networks: networks, Ports: "80", Rate: 20_000, Cooldown: 400 * time.Millisecond, Sink: s}, s
+	return Config{Networks: networks, AllowSpecial: private(), Ports: "80", Rate: 20_000, Cooldown: 400 * time.Millisecond, Sink: s}, s
 }
 
 // run scans, and fails the test unless the scan ends without an error and its figures agree with each other.

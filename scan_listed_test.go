@@ -43,7 +43,7 @@ func TestAddressListKeepsTheOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for shard := range uint32(3) {
-		c := Config{Networks: []string{"10.0.0.0/16"}, Ports: "80,443,8080", Seed: seed(77), Shard: shard, Shards: 3}
+		c := Config{Networks: []string{"10.0.0.0/16"}, AllowSpecial: private(), Ports: "80,443,8080", Seed: seed(77), Shard: shard, Shards: 3}
 		var want []netip.AddrPort
 		for _, p := range order(t, c) {
 			if listed[p.Addr()] {

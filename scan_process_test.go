@@ -127,7 +127,7 @@ func TestHooks(t *testing.T) {
 
 // TestSeedIsDrawnAndReported runs the order of a scan without a seed again with the one that it drew.
 func TestSeedIsDrawnAndReported(t *testing.T) {
-	c := Config{Networks: []string{"10.0.0.0/24"}, Ports: "80"}
+	c := Config{Networks: []string{"10.0.0.0/24"}, AllowSpecial: private(), Ports: "80"}
 	r, first := dryRun(t, c, true)
 	c.Seed = &r.Seed
 	if _, again := dryRun(t, c, true); again != first {

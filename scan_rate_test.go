@@ -24,7 +24,7 @@ func TestControlChangesTheRate(t *testing.T) {
 		{from: 100, to: 0, senders: 1, least: 10_000, most: math.Inf(1)},
 	} {
 		t.Run(fmt.Sprintf("%g to %g", c.from, c.to), func(t *testing.T) {
-			cfg := Config{Networks: []string{"10.0.0.0/8"}, Ports: "80", Rate: c.from, Senders: c.senders, MaxRuntime: runtime}
+			cfg := Config{Networks: []string{"10.0.0.0/8"}, AllowSpecial: private(), Ports: "80", Rate: c.from, Senders: c.senders, MaxRuntime: runtime}
 			var before, after float64
 			cfg.Hooks.Start = func(p *Plan, control *Control) {
 				before = control.Rate()

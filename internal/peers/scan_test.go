@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
@@ -239,7 +240,7 @@ func scanAll(t *testing.T, q question) (successes, others []row) {
 	t.Helper()
 	var out bytes.Buffer
 	var err error
-	c := zmap.Config{Networks: []string{network}, Ports: q.ports, Tries: q.tries}
+	c := zmap.Config{Networks: []string{network}, AllowSpecial: []citizen.Class{citizen.Private}, Ports: q.ports, Tries: q.tries}
 	if q.onLink {
 		c.Networks = []string{onLink}
 	}

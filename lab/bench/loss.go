@@ -40,8 +40,8 @@ func loss(ctx context.Context, o *options) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	out := filepath.Join(dir, "hits.csv")
 	seconds := strconv.Itoa(int(o.time.Seconds()))
-	cmd := exec.CommandContext(ctx, o.zmap, "-q", "-p", strconv.Itoa(livePort), "-r", strconv.Itoa(o.rate), "-t", seconds,
-		"-c", "4", "-o", out, network)
+	cmd := exec.CommandContext(ctx, o.zmap, "-C", "/dev/null", "-b", "/dev/null", "-q", "-p", strconv.Itoa(livePort),
+		"-r", strconv.Itoa(o.rate), "-t", seconds, "-c", "4", "-o", out, network)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("run %s: %w", o.zmap, err)

@@ -45,12 +45,12 @@ func contenders(o *options, link lab.Link) (list []contender, missing []string) 
 	threads := strconv.Itoa(strings.Count(o.cores, ",") + 1)
 	all := []contender{
 		{"this zmap, socket", o.zmap, []string{
-			"-q", "-v", "0", "-r", "0", "-T", threads, "--link", "socket", "-p", "80", "-n", n, "-c", "0", "-o", "/dev/null",
-			"-G", nobody, network,
+			"-C", "/dev/null", "-q", "-v", "0", "-r", "0", "-T", threads, "--link", "socket", "-p", "80", "-n", n, "-c", "0",
+			"-o", "/dev/null", "-b", "/dev/null", "-G", nobody, network,
 		}},
 		{"this zmap, socket, no qdisc bypass", o.zmap, []string{
-			"-q", "-v", "0", "-r", "0", "-T", threads, "--link", "socket", "--no-qdisc-bypass", "-p", "80", "-n", n, "-c", "0",
-			"-o", "/dev/null", "-G", nobody, network,
+			"-C", "/dev/null", "-q", "-v", "0", "-r", "0", "-T", threads, "--link", "socket", "--no-qdisc-bypass", "-p", "80",
+			"-n", n, "-c", "0", "-o", "/dev/null", "-b", "/dev/null", "-G", nobody, network,
 		}},
 		{"installed zmap (C)", "zmap", []string{
 			"-C", "/dev/null", "-q", "-v", "0", "-B", "100G", "-T", threads, "--cores=" + o.cores, "-p", "80", "-n", n, "-c", "1",
