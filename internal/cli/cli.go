@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // Exit codes. Those of signals are 128 and the signal's number, as shells have it.
@@ -24,14 +23,17 @@ const (
 	exitSignal  = 128
 )
 
-// Streams are a command's standard streams.
+// Streams are a command's standard streams, and where it finds what holds for every scan of the machine.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+	Etc      string // folder of zmap.conf and blocklist.conf; "" means that there are none
 }
 
 // Standard returns the streams of the process.
-func Standard() Streams { return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
+func Standard() Streams {
+	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Etc: "/etc/zmap"}
+}
 
 // A signalError is the cause of a context that a signal ended.
 type signalError struct{ sig syscall.Signal }
@@ -97,7 +99,7 @@ func run(ctx context.Context, args []string, std Streams) error {
 		tool.SetArgs(words)
 		return tool.ExecuteContext(ctx)
 	}
-	root := rootCommand(std)
+	root := rootCommand(args, std)
 	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
 	if len(words) > 0 && slices.Contains(commandNames, words[0]) {
 		root.AddCommand(demoCommand(std), manCommand(std))
@@ -115,9 +117,10 @@ func run(ctx context.Context, args []string, std Streams) error {
 // commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
 var commandNames = []string{"demo", "help", "completion", "man", "ziterate", "zblocklist", "ztee", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
-// rootCommand returns the scan, without the commands that a first word can name.
-func rootCommand(std Streams) *cobra.Command {
+// rootCommand returns the scan, without the commands that a first word can name; args are the whole command line.
+func rootCommand(args []string, std Streams) *cobra.Command {
 	o := defaults()
+	o.argv = args
 	list := sections(o)
 	root := &cobra.Command{
 		Use:           "zmap [NETWORK ...]",
@@ -126,13 +129,9 @@ func rootCommand(std Streams) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, networks []string) error {
-			if o.config != "" {
-				if err := applyConf(cmd.Flags(), o.config); err != nil {
-					return fmt.Errorf("--config: %w", err)
-				}
+			if err := o.settle(cmd.Flags(), std.Etc); err != nil {
+				return err
 			}
-			o.typed = make(map[string]bool)
-			cmd.Flags().Visit(func(f *pflag.Flag) { o.typed[f.Name] = true })
 			return scan(cmd.Context(), o, networks, list, std)
 		},
 	}

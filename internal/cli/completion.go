@@ -2,9 +2,11 @@ package cli
 
 import (
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
@@ -18,7 +20,8 @@ func offerValues(root *cobra.Command) {
 		"metadata-file": true, "status-updates-file": true,
 	}
 	values := map[string][]string{
-		"probe-module": moduleNames(), "output-module": formatNames(), "interface": interfaceNames(),
+		"allow-special": strings.Split(citizen.JoinClasses(citizen.Classes()), ","),
+		"probe-module":  moduleNames(), "output-module": formatNames(), "interface": interfaceNames(),
 		"dedup-method":         {"default", "none", "full", "window"},
 		"validate-source-port": {"enable", "disable"},
 		"link":                 {link.Auto, "socket"},

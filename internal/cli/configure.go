@@ -42,6 +42,9 @@ func (j *job) setProbe() error {
 func (j *job) setTargets() error {
 	c, o := &j.config, j.o
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
+	if !o.ownList {
+		c.AllowSpecial = o.allowSpecial
+	}
 	c.IgnoreListErrors = o.ignoreListErrors
 	c.Seed, c.Shard, c.Shards = o.seed, uint32(o.shard), uint32(o.shards)
 	var errs []error

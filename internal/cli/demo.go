@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/sink"
 )
@@ -75,12 +76,13 @@ func demo(ctx context.Context, std Streams) error {
 
 	link := net.Link()
 	fmt.Fprintf(std.Out, "A test Internet behind interface %s (%s): %s has hosts that answer on port %d, refuse, stay silent,\n"+
-		"answer late or twice, send ICMP errors, and forge answers. Scanning it as\n\n    zmap -p %d -r %d -c 3 %s\n\n",
+		"answer late or twice, send ICMP errors, and forge answers. Scanning it as\n\n    zmap -p %d -r %d -c 3 --allow-special private %s\n\n",
 		link.Interface, link.Scanner, demoNetwork, demoPort, demoPort, demoRate, demoNetwork)
 
 	var found bytes.Buffer
 	o := defaults()
 	o.ports, o.rate, o.cooldown, o.verbosity = fmt.Sprint(demoPort), demoRate, 3, 2
+	o.blocklist, o.allowSpecial = citizen.ListSpecial, []citizen.Class{citizen.Private}
 	o.typed = map[string]bool{}
 	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}}
 	if err := j.prepare(); err != nil {

@@ -19,6 +19,7 @@ import (
 // optionNames are the options behind the fields of a [zmap.Config], so that its errors can speak a user's language.
 var optionNames = map[string]string{
 	"Allowlist": "allowlist-file", "Blocklist": "blocklist-file", "AddressList": "list-of-ips-file",
+	"AllowSpecial":     "allow-special",
 	"IgnoreListErrors": "ignore-blocklist-errors", "Ports": "target-ports",
 	"Probe": "probe-module", "Tries": "probes", "TTL": "probe-ttl", "SourcePorts": "source-port",
 	"CheckPort": "validate-source-port",
@@ -70,7 +71,8 @@ func leaves(err error) []error {
 	return out
 }
 
-// message returns one line about an error that is not a joined one, "" if there is nothing to say.
+// message returns one line about an error that is not a joined one, "" if there is nothing to say. A command that it names has
+// a line of its own.
 func message(err error) string {
 	var (
 		sig    signalError
@@ -78,12 +80,15 @@ func message(err error) string {
 		path   *fs.PathError
 		syntax *filter.Error
 		config *zmap.ConfigError
+		hidden *excludedError
 	)
 	switch {
 	case err == nil, errors.As(err, &sig), errors.As(err, &status):
 		return ""
 	case errors.Is(err, sink.ErrReaderGone) && errors.As(err, &path):
 		return fmt.Sprintf("nobody reads %s any more: %v", path.Path, path.Err)
+	case errors.As(err, &hidden):
+		return hidden.Error()
 	case errors.As(err, &syntax):
 		at := utf8.RuneCountInString(syntax.Source[:min(max(0, syntax.Pos), len(syntax.Source))]) + 1
 		return fmt.Sprintf("--output-filter %q: %s, at character %d", syntax.Source, oneLine(syntax.Msg), at)

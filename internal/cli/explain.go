@@ -20,7 +20,7 @@ import (
 func (j *job) explain(ctx context.Context) error {
 	e, err := zmap.Explain(ctx, j.config)
 	if err != nil {
-		return interruption(ctx, err)
+		return interruption(ctx, j.advise(err))
 	}
 	s := &sheet{}
 	s.line("Plan of a scan. Nothing has been sent.")
@@ -55,6 +55,9 @@ func (j *job) explainTargets(s *sheet, e *zmap.Explanation) {
 	s.heading("Targets")
 	explainLists(s, e.Space)
 	s.row("allowed", "%s", count(e.Space.Allowed(), "address", "addresses"))
+	if x := e.Excluded; x != nil && !j.o.ownList {
+		s.row("named, but blocked", "%s; to scan it: %s", x, j.o.allowing(x.Classes))
+	}
 	if j.config.AddressList != "" {
 		s.row("listed", "%s in %s, %s; %s allowed", count(e.Distinct, "address", "addresses"), count(e.Listed, "line", "lines"),
 			j.config.AddressList, grouped(e.Asked.Addrs()))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/citizen"
 )
 
 // The values of options follow getopt_long and the number rules of C ZMap: numbers in any base that C's strtol knows, and
@@ -167,6 +168,20 @@ func (v *percentValue) Set(s string) error {
 	}
 	*v.p = f
 	return nil
+}
+
+// classValue is an option with classes of special-purpose networks. It can be given again, which adds to it: so a command
+// line that lacks a class is mended by more words at its end.
+type classValue struct{ p *[]citizen.Class }
+
+func (v *classValue) String() string { return "" }
+func (v *classValue) Type() string   { return "classes" }
+
+// Set takes names of classes with commas between them.
+func (v *classValue) Set(s string) error {
+	classes, err := citizen.ParseClasses(s)
+	*v.p = append(*v.p, classes...)
+	return err
 }
 
 // flagOn is the value that pflag gives to an option without one. Nobody can type it.

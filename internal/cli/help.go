@@ -26,8 +26,9 @@ Examples:
   zmap -p 80 NETWORK --explain                what would that do, how long, how often to one network? Sends nothing
   zmap -p 80 NETWORK --dryrun -n 3            show three probes, send nothing
 
-Scan only networks whose owners know of it. Keep the rate low for small networks, say who you are (reverse DNS, a web page
-on the scanning address), and honour requests to be left alone with --blocklist-file.
+192.0.2.0/24 stands for a network of yours. Networks of special purpose, such as private ones, need --allow-special. Scan
+only networks whose owners know of it. Keep the rate low for small networks, say who you are (reverse DNS, a web page on the
+scanning address), and honour requests to be left alone with --blocklist-file.
 `
 
 // printHelp writes the help: usage, every section's options, and the probe modules' own words.

@@ -144,7 +144,9 @@ func TestWrap(t *testing.T) {
 }
 
 func ExampleMain() {
-	code := Main([]string{"zmap", "--list-output-modules"}, Standard())
+	std := Standard()
+	std.Etc = "" // whatever /etc/zmap/zmap.conf says
+	code := Main([]string{"zmap", "--list-output-modules"}, std)
 	fmt.Println("exit code", code)
 	// Output:
 	// csv

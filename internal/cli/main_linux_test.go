@@ -14,7 +14,11 @@ import (
 // TestMain runs the tests in a fresh network namespace. The programs of the scripts are this very binary under other names;
 // they start inside that namespace, and must not make another.
 func TestMain(m *testing.M) {
-	program := func() { os.Exit(Main(os.Args, Standard())) }
+	program := func() {
+		std := Standard()
+		std.Etc = os.Getenv("ETC") // the script's own, whatever this machine has
+		os.Exit(Main(os.Args, std))
+	}
 	programs := map[string]func(){
 		"zmap":      program,
 		"alone":     func() { become(aloneInNamespace) },

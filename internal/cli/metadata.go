@@ -34,7 +34,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		m.StopReason = "not started"
 	}
 	if err != nil {
-		m.StopError = cmp.Or(strings.Join(lines(err), "; "), err.Error())
+		m.StopError = cmp.Or(strings.ReplaceAll(strings.Join(lines(err), "; "), commandBreak, " "), err.Error())
 	}
 	if r.FinalRate != r.Rate {
 		m.FinalRate = &r.FinalRate

@@ -2,14 +2,17 @@ package cli
 
 import (
 	"math"
+	"strings"
 
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 )
 
 // scanOptions are the values of a scan's command line, as typed.
 type scanOptions struct {
 	ports, output, blocklist, allowlist, addressList string
+	allowSpecial                                     []citizen.Class
 
 	rate                                            int64
 	bandwidth                                       string
@@ -43,7 +46,12 @@ type scanOptions struct {
 	ignoreListErrors, help, version                 bool
 
 	config string
-	typed  map[string]bool // long names of the options on the command line
+
+	argv    []string        // the command line
+	line    map[string]bool // long names of the options on it
+	typed   map[string]bool // of those, and of the ones in the configuration file
+	ownList bool            // the blocklist is a file that the user chose for this scan
+	remarks []string        // what there is to say before the scan begins
 }
 
 // defaults returns the options of a command line without any.
@@ -80,7 +88,10 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.ports, "target-ports", "p", "`ports` to scan: 80, 80,443 or 8000-8010; * for all (not for ICMP probes)")
 	s.text(&o.output, "output-file", "o", "write results to `file`; without it, or with -, to standard output")
-	s.text(&o.blocklist, "blocklist-file", "b", "`file` of networks that are not to be scanned, one a line")
+	s.text(&o.blocklist, "blocklist-file", "b", "`file` of networks that are not to be scanned, one a line; or builtin:special, the default, "+
+		"which has the networks of special purpose, or builtin:zmap, the list that C ZMap comes with")
+	s.classes(&o.allowSpecial, "allow-special", "take `classes` of networks out of the default blocklist, one or more of "+
+		strings.ReplaceAll(citizen.JoinClasses(citizen.Classes()), ",", ", ")+", with commas between them")
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
 	return s.FlagSet
@@ -212,6 +223,10 @@ func (s optionSet) seed(p **uint64, long, short, help string) {
 
 func (s optionSet) percent(p *float64, long, short, help string) {
 	s.VarP(&percentValue{p: p}, long, short, help)
+}
+
+func (s optionSet) classes(p *[]citizen.Class, long, help string) {
+	s.Var(&classValue{p: p}, long, help)
 }
 
 func (s optionSet) flag(p *bool, long, short, help string) {

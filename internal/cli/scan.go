@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/zmap-go/zmap"
@@ -41,7 +42,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 		err = j.run(ctx)
 	}
 	for _, line := range lines(err) {
-		j.elsewhere.Log(ctx, monitor.LevelFatal, line)
+		j.elsewhere.Log(ctx, monitor.LevelFatal, strings.ReplaceAll(line, commandBreak, " "))
 	}
 	return errors.Join(err, j.closeFiles())
 }
@@ -64,6 +65,9 @@ type job struct {
 func (j *job) prepare() error {
 	if err := j.openLog(); err != nil {
 		return err
+	}
+	for _, r := range j.o.remarks {
+		j.log.Warn(r, "module", "zmap")
 	}
 	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
 	for _, open := range []func() error{j.openMetadata, j.openUnreachable, j.openOutput, j.openStatus} {
@@ -91,7 +95,7 @@ func (j *job) run(ctx context.Context) error {
 	if errors.As(err, &mistake) {
 		return err
 	}
-	err = interruption(ctx, err)
+	err = interruption(ctx, j.advise(err))
 	werr := errors.Join(j.writeUnreachable(report), j.writeMetadata(j.describe(report, err)))
 	if report.Reason != engine.Running {
 		j.log.Info(j.summary(report), "module", "zmap")

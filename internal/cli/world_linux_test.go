@@ -63,7 +63,8 @@ func newNet(t *testing.T) *lab.Net {
 
 // setup gives scripts the networks as variables, and the truth as files: truth/live has the addresses that answer a SYN to
 // port 80, truth/hosts those of them in LIVE, truth/refuse those that refuse it, truth/unreachable those that a router speaks for, truth/ping those that
-// answer a ping.
+// answer a ping. The machine of the scripts is one whose Internet is private networks, so it has an empty blocklist of its own,
+// etc/blocklist.conf; scripts about the default blocklist remove it.
 func setup(n *lab.Net) func(*testscript.Env) error {
 	return func(env *testscript.Env) error {
 		for name, network := range networks {
@@ -72,11 +73,14 @@ func setup(n *lab.Net) func(*testscript.Env) error {
 		env.Setenv("IFACE", n.Link().Interface)
 		env.Setenv("SOURCE", n.Link().Scanner.String())
 		env.Setenv("GATEMAC", n.Link().GatewayMAC.String())
+		env.Setenv("ETC", filepath.Join(env.WorkDir, "etc"))
 		env.Setenv("TZ", "UTC")
 		env.Setenv("GORACE", "atexit_sleep_ms=0") // a program under the race detector waits a second before it exits
 		env.Values[watchedKey{}] = &watched{}
-		dir := filepath.Join(env.WorkDir, "truth")
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		etc, dir := filepath.Join(env.WorkDir, "etc"), filepath.Join(env.WorkDir, "truth")
+		err := errors.Join(os.MkdirAll(etc, 0o755), os.Mkdir(dir, 0o755),
+			os.WriteFile(filepath.Join(etc, "blocklist.conf"), []byte("# nothing\n"), 0o644))
+		if err != nil {
 			return err
 		}
 		write := func(name string, addrs iter.Seq[netip.Addr]) error {
