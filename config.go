@@ -90,7 +90,10 @@ type Config struct {
 	DedupWindow int          // 0 means [dedup.DefaultWindow]
 
 	Hooks Hooks
-	Log   *slog.Logger // nil means no log
+	// Log gets what a user may want to know and no error says, before the first probe: entries of lists that were passed over
+	// (Error), doubts about arguments, addresses and routes (Warn), targets that are asked by ARP (Info), the way and the link
+	// that were chosen (Debug). It is called from the goroutine of Run or Explain. Nil means no log.
+	Log *slog.Logger
 }
 
 // Unlimited is the rate of a scan that goes as fast as the link takes it.

@@ -98,8 +98,9 @@ func (j *job) openOutput() error {
 			fields = "saddr,sport"
 		}
 	}
-	schema := engine.Schema(j.config.Probe.Describe())
-	if _, err := schema.Select(fields); err != nil {
+	options := sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode}
+	// A sink that leads nowhere says whether the format can hold the fields, before a file is emptied for them.
+	if err := format.New(io.Discard, options).Open(engine.Schema(j.config.Probe.Describe())); err != nil {
 		return fmt.Errorf("--output-fields: %w", err)
 	}
 	w := j.std.Out
@@ -113,7 +114,7 @@ func (j *job) openOutput() error {
 	case j.o.fastDryRun:
 		w = io.Discard // standard output belongs to the probes, and a reader counts bytes
 	}
-	j.config.Sink = format.New(w, sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode})
+	j.config.Sink = format.New(w, options)
 	return nil
 }
 

@@ -94,7 +94,10 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	if r.Schema != nil {
 		_, m.HasAppSuccess = r.Schema.Lookup("app_success")
 	}
-	m.SendStart, m.SendEnd, m.RecvStart, m.RecvEnd = r.SendStart, r.SendEnd, r.RecvStart, r.RecvEnd
+	m.SendStart, m.SendEnd = r.SendStart, r.SendEnd
+	if !m.DryRun { // as C ZMap: a dry run receives at no time
+		m.RecvStart, m.RecvEnd = r.RecvStart, r.RecvEnd
+	}
 }
 
 // hostnames returns the machine's name and, if that is one, its full name. The name service is not asked: that would send

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
 	"github.com/zmap-go/zmap/lab"
 )
 
@@ -187,7 +188,7 @@ func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdLink switches the scanner's interface: link down.
+// cmdLink switches the scanner's interface, or sets the longest packet that it takes: link down, link mtu 576.
 func cmdLink(n *lab.Net) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		switch {
@@ -196,8 +197,12 @@ func cmdLink(n *lab.Net) func(*testscript.TestScript, bool, []string) {
 		case !neg && slices.Equal(args, []string{"up"}):
 			ts.Check(n.LinkUp())
 			waitForCarrier(ts, n.Link().Interface)
+		case !neg && len(args) == 2 && args[0] == "mtu":
+			l, err := netlink.LinkByName(n.Link().Interface)
+			ts.Check(err)
+			ts.Check(netlink.LinkSetMTU(l, number(ts, args[1])))
 		default:
-			ts.Fatalf("usage: link up|down")
+			ts.Fatalf("usage: link up|down|mtu BYTES")
 		}
 	}
 }
