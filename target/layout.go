@@ -153,10 +153,15 @@ func (l *layout) row(a uint32) (uint64, bool) {
 	if m.blocks != next.blocks {
 		return uint64(m.blocks)<<blockBits | uint64(a&blockMask), true
 	}
-	lo, hi := m.runs, next.runs
-	if lo == hi || a < l.runs[lo].addr {
+	if m.runs == next.runs || a < l.runs[m.runs].addr {
 		return 0, false
 	}
+	return l.rowInRuns(a, m.runs, next.runs)
+}
+
+// rowInRuns is row for an address in a block that has the runs from lo to before hi, the first of which begins at or before
+// it.
+func (l *layout) rowInRuns(a, lo, hi uint32) (uint64, bool) {
 	// Invariant: runs[lo] begins at or before a, runs[hi] after it or in a later block.
 	for hi-lo > 1 {
 		if mid := lo + (hi-lo)/2; l.runs[mid].addr <= a {
@@ -167,6 +172,38 @@ func (l *layout) row(a uint32) (uint64, bool) {
 	}
 	q := l.runs[lo].rank + a - l.runs[lo].addr
 	return uint64(len(l.blocks))<<blockBits + uint64(q), q < l.runs[lo+1].rank
+}
+
+// lookBatch is how many look-ups contains has under way at once.
+const lookBatch = 64
+
+// contains stores in in[i] whether addrs[i] is in the layout, for at most lookBatch addresses. Each look goes to memory that
+// is mostly far from the processor, twice, so that it looks in rounds in which no look waits for another.
+func (l *layout) contains(addrs []uint32, in []bool) {
+	var before [lookBatch]mark
+	var after [lookBatch]mark
+	last := uint32(len(l.marks) - 2)
+	for i, a := range addrs {
+		b := min(a>>blockBits-l.first, last) // of those out of range, of which the last round knows, anyone's will do
+		before[i%lookBatch], after[i%lookBatch] = l.marks[b], l.marks[b+1]
+	}
+	var addr [lookBatch]uint32
+	for i := range addrs {
+		addr[i%lookBatch] = l.runs[before[i%lookBatch].runs].addr
+	}
+	for i, a := range addrs {
+		m, next := before[i%lookBatch], after[i%lookBatch]
+		switch {
+		case a>>blockBits-l.first > last:
+			in[i] = false
+		case m.blocks != next.blocks:
+			in[i] = true
+		case m.runs == next.runs || a < addr[i%lookBatch]:
+			in[i] = false
+		default:
+			_, in[i] = l.rowInRuns(a, m.runs, next.runs)
+		}
+	}
 }
 
 // spans yields what the layout holds, ascending; spans do not touch.

@@ -90,6 +90,17 @@ func (s *Space) Contains(addr netip.Addr) bool {
 	return ok
 }
 
+// ContainsAll stores in in[i] whether addrs[i], a host-order integer, is an address of the space. in must be as long as addrs.
+// For many addresses that is a good deal faster than [Space.Contains].
+func (s *Space) ContainsAll(addrs []uint32, in []bool) {
+	in = in[:len(addrs)]
+	for len(addrs) > 0 {
+		n := min(len(addrs), lookBatch)
+		s.contains(addrs[:n], in[:n])
+		addrs, in = addrs[n:], in[n:]
+	}
+}
+
 // AddrAt returns the address of a row, and panics if row is not in 0..Rows()-1. The first rows are those of the /18
 // networks that are allowed entirely, ascending, the others follow, ascending, as in C zmap.
 func (s *Space) AddrAt(row uint64) netip.Addr { return addr4(s.at(row)) }

@@ -180,6 +180,48 @@ func TestCrowdedSlots(t *testing.T) {
 	}
 }
 
+// TestContainsAll compares many look-ups at once with one after the other: in spaces of every kind, random addresses and
+// those around their edges.
+func TestContainsAll(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 8))
+	for name, s := range map[string]*Space{
+		"one address":    build(t, Ports{}, []string{"10.0.0.1"}, nil),
+		"a whole block":  build(t, Ports{}, []string{"10.0.0.0/18"}, nil),
+		"all":            build(t, Ports{}, nil, nil),
+		"the last /8":    build(t, Ports{}, []string{"255.0.0.0/8"}, []string{"255.255.255.255"}),
+		"shipped":        build(t, Ports{}, nil, shippedBlocklist),
+		"holes":          randomLists(r, 0, 20000).build(t, Ports{}),
+		"islands":        randomLists(r, 300, 300).build(t, Ports{}),
+		"islands of one": build(t, Ports{}, []string{"10.0.0.1", "10.0.0.3", "10.0.64.0", "200.0.0.0"}, nil),
+	} {
+		addrs := []uint32{0, 1, 1<<32 - 1}
+		for first, last := range s.Ranges() {
+			lo, _ := host4(first)
+			hi, _ := host4(last)
+			if addrs = append(addrs, lo-1, lo, hi, hi+1); len(addrs) > 5000 {
+				break
+			}
+		}
+		for range 5000 {
+			addrs = append(addrs, r.Uint32())
+		}
+		in := make([]bool, len(addrs)+1)
+		in[len(addrs)] = true
+		s.ContainsAll(addrs, in)
+		inside := 0
+		for i, a := range addrs {
+			if want := s.Contains(addr4(a)); in[i] != want {
+				t.Fatalf("%s: %v is in the space: %v, want %v", name, addr4(a), in[i], want)
+			} else if want {
+				inside++
+			}
+		}
+		if inside == 0 || inside == len(addrs) || !in[len(addrs)] {
+			t.Errorf("%s: %d of %d are inside: the test says nothing", name, inside, len(addrs))
+		}
+	}
+}
+
 func TestSample(t *testing.T) {
 	for _, c := range []struct {
 		allow string

@@ -76,9 +76,10 @@ type lineFilter struct {
 	out   *bufio.Writer
 	warn  warnings
 
-	batch  []candidate // lines not decided about, in order; they point into the piece they came with
-	addrs  []uint32    // of those of them that may be scanned
-	repeat [batchSize]bool
+	batch []candidate // lines not decided about, in order; they point into the piece they came with
+	addrs []uint32    // of those of them that may be scanned
+
+	allowed, repeat [batchSize]bool
 }
 
 // A candidate is a line with its address, if it has one.
@@ -152,19 +153,30 @@ func (f *lineFilter) line(line []byte) error {
 func (f *lineFilter) decide() error {
 	f.addrs = f.addrs[:0]
 	for i := range f.batch {
+		if f.batch[i].verdict == check {
+			f.addrs = append(f.addrs, f.batch[i].addr)
+		}
+	}
+	f.space.ContainsAll(f.addrs, f.allowed[:])
+	all := f.addrs
+	f.addrs = f.addrs[:0]
+	next := 0
+	for i := range f.batch {
 		c := &f.batch[i]
-		switch {
-		case c.verdict != check:
-		case f.space.Contains(addr4(c.addr)):
-			f.addrs = append(f.addrs, c.addr)
-		default:
+		if c.verdict != check {
+			continue
+		}
+		if f.allowed[next&(batchSize-1)] {
+			f.addrs = append(f.addrs, all[next])
+		} else {
 			c.verdict = drop
 		}
+		next++
 	}
 	if f.seen != nil {
 		f.seen.add(f.addrs, &f.repeat)
 	}
-	next := 0
+	next = 0
 	for i := range f.batch {
 		c := &f.batch[i]
 		if c.verdict == check {
