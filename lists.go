@@ -33,7 +33,7 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) error {
 		}
 		plan.Listed = uint64(c.list.Lines())
 	}
-	plan.Excluded = special.Missed(c.space, c.list)
+	plan.Excluded, plan.Unblocked = special.Missed(c.space, c.list), special.Taken()
 	return nil
 }
 

@@ -21,6 +21,7 @@ type Plan struct {
 	Space       *target.Space     // what the lists allow
 	Asked       *target.Space     // what is asked of it: all, or what is on the list of addresses
 	Excluded    *citizen.Excluded // asked for by name, and scanned only with more of AllowSpecial; nil if nothing is
+	Unblocked   []citizen.Entry   // special-purpose networks that AllowSpecial takes out of the blocklist
 	Total       uint64            // addresses to ask, times ports, in all shards
 	Share       uint64            // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
 	Tries       int               // probes per target

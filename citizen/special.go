@@ -29,6 +29,7 @@ type Special struct {
 	list    string
 	lines   map[int]bool // of the list, with such a network
 	entries []Entry      // what is excluded, ascending
+	taken   []Entry      // what is not, since its class is allowed, ascending
 	parts   []part
 	allow   []Class
 }
@@ -52,19 +53,19 @@ func ReadSpecial(b *target.Builder, name string, allow ...Class) (*Special, erro
 	}
 	s := &Special{list: name, lines: make(map[int]bool), allow: allow}
 	all := s.find(b)
-	allowed := slices.DeleteFunc(slices.Clone(all), func(e Entry) bool { return !slices.Contains(allow, e.Class) })
+	s.taken = slices.DeleteFunc(slices.Clone(all), func(e Entry) bool { return !slices.Contains(allow, e.Class) })
 	left := make(map[netip.Prefix][]netip.Prefix) // what stays of each
 	for _, e := range all {
 		if slices.Contains(allow, e.Class) {
 			continue
 		}
-		left[e.Prefix] = cut(e, allowed)
+		left[e.Prefix] = cut(e, s.taken)
 		for _, p := range cut(e, all) {
 			s.parts = append(s.parts, part{p, len(s.entries)})
 		}
 		s.entries = append(s.entries, e)
 	}
-	if len(allowed) > 0 {
+	if len(s.taken) > 0 {
 		b.Replace(target.Block, func(p netip.Prefix, o target.Origin) ([]netip.Prefix, bool) {
 			pieces := left[p.Masked()]
 			return pieces, s.has(o) && len(pieces) != 1 // one piece is the network itself
@@ -103,6 +104,9 @@ func (s *Special) has(o target.Origin) bool {
 
 // Allowed returns the classes that are allowed, in the order of [Classes]. The slice is the caller's.
 func (s *Special) Allowed() []Class { return slices.Clone(s.allow) }
+
+// Taken returns the networks that the list has and the allowed classes take out of it, ascending. The slice is the caller's.
+func (s *Special) Taken() []Entry { return slices.Clone(s.taken) }
 
 // Entries returns the networks that are excluded, ascending. The slice is the caller's.
 func (s *Special) Entries() []Entry { return slices.Clone(s.entries) }

@@ -234,10 +234,15 @@ func TestAllowedClassesAreScanned(t *testing.T) {
 		if want := sortedTwin(allow); !slices.Equal(s.Allowed(), want) {
 			t.Errorf("%v allowed: Allowed() = %v, want %v", allow, s.Allowed(), want)
 		}
-		for _, e := range s.Entries() {
-			if slices.Contains(allow, e.Class) || !slices.Contains(all, e) {
-				t.Errorf("%v allowed: entry %+v", allow, e)
+		entries, taken := s.Entries(), s.Taken()
+		for _, e := range all {
+			allowed := slices.Contains(allow, e.Class)
+			if slices.Contains(entries, e) == allowed || slices.Contains(taken, e) != allowed {
+				t.Errorf("%v allowed: entry %+v is excluded: %v, taken out: %v", allow, e, slices.Contains(entries, e), slices.Contains(taken, e))
 			}
+		}
+		if len(entries)+len(taken) != len(all) {
+			t.Errorf("%v allowed: %d entries and %d taken out, want %d together", allow, len(entries), len(taken), len(all))
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (s *sheet) row(label, format string, args ...any) {
 // explainTargets says what is asked and what the lists have to do with that.
 func (j *job) explainTargets(s *sheet, e *zmap.Explanation) {
 	s.heading("Targets")
-	explainLists(s, e.Space)
+	j.explainLists(s, e)
 	s.row("allowed", "%s", count(e.Space.Allowed(), "address", "addresses"))
 	if x := e.Excluded; x != nil && !j.o.ownList {
 		s.row("named, but blocked", "%s; to scan it: %s", x, j.o.allowing(x.Classes))
@@ -78,8 +78,8 @@ func (j *job) explainTargets(s *sheet, e *zmap.Explanation) {
 }
 
 // explainLists says what each list adds or takes.
-func explainLists(s *sheet, space *target.Space) {
-	sources := space.Sources(target.Allow)
+func (j *job) explainLists(s *sheet, e *zmap.Explanation) {
+	sources := e.Space.Sources(target.Allow)
 	if len(sources) == 0 {
 		s.row("wanted", "%s: all of IPv4, since no network is named", grouped(1<<32))
 	}
@@ -90,7 +90,10 @@ func explainLists(s *sheet, space *target.Space) {
 		}
 		s.row("wanted", "%s, by %s (%s)", count(from.Addrs, "address", "addresses"), name, count(uint64(from.Entries), "entry", "entries"))
 	}
-	for _, from := range space.Sources(target.Block) {
+	for _, x := range e.Unblocked {
+		s.row("not blocked", "%s, %s, %s (%s:%d), by --allow-special %s", x.Prefix, x.Name, x.RFC, j.config.Blocklist, x.Line, x.Class)
+	}
+	for _, from := range e.Space.Sources(target.Block) {
 		if from.BuiltIn {
 			s.row("blocked", "%s, by 0.0.0.0, which is never scanned", count(from.Addrs, "address", "addresses"))
 			continue

@@ -42,7 +42,8 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 	if r.Dedup == dedup.MethodWindow {
 		m.DedupWindow = uint64(c.DedupWindow)
 	}
-	m.LocalHostname, m.FullHostname = hostnames()
+	m.LocalHostname, _ = os.Hostname() // no name is "", which is one as well
+	m.FullHostname = fullHostname(m.LocalHostname)
 	describePlan(m, &r.Plan)
 	describeCounts(m, r)
 	return m
@@ -100,17 +101,13 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	}
 }
 
-// hostnames returns the machine's name and, if that is one, its full name. The name service is not asked: that would send
-// packets which nobody wanted.
-func hostnames() (local, full string) {
-	local, err := os.Hostname()
-	if err != nil {
-		return "", ""
-	}
+// fullHostname returns the full name of the machine with a name, if that is one, and "" else. The name service is not asked:
+// that would send packets which nobody wanted.
+func fullHostname(local string) string {
 	if strings.Contains(local, ".") {
-		full = local
+		return local
 	}
-	return local, full
+	return ""
 }
 
 // checkUserMetadata says whether --user-metadata is JSON.

@@ -35,6 +35,14 @@ func TestDescribeNothing(t *testing.T) {
 	}
 }
 
+func TestFullHostname(t *testing.T) {
+	for local, want := range map[string]string{"": "", "scanner": "", "scanner.example.org": "scanner.example.org"} {
+		if got := fullHostname(local); got != want {
+			t.Errorf("host %q has the full name %q, want %q", local, got, want)
+		}
+	}
+}
+
 func TestProbeArgsInMetadata(t *testing.T) {
 	for _, c := range []struct{ module, args, want string }{
 		{"tcp_synscan", "", "windows"},
