@@ -17,6 +17,8 @@
 // A World may ask for a second pair, by which all answers come back (World.Detour). [OpenTun] makes an interface without a link
 // layer in the scanner's namespace, whose far end is a world of its own.
 //
+// [Net.Start] runs real servers in the Internet, [Net.Listen] opens ports there for servers of the test's own.
+//
 // Both namespaces hang on their processes alone: no name is pinned, and each child dies with its parent, so nothing is
 // left after a Close, a Ctrl-C or a kill -9. The lab touches only interfaces it made: it verifies that its namespace is
 // fresh before it does anything, marks it, and [New] refuses in a namespace without the mark.

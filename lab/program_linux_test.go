@@ -171,7 +171,7 @@ func holdWorld() int {
 	select {}
 }
 
-// dialWorld uses a Net, with sockets of the kernel and of its own.
+// dialWorld uses a Net, with sockets of the kernel and of its own, and a program.
 func dialWorld() int {
 	ctx := context.Background()
 	n, err := New(ctx, kindsWorld())
@@ -194,6 +194,16 @@ func dialWorld() int {
 		return 1
 	}
 	l.Close()
+	p, err := n.Start(ctx, Program{Args: []string{"sh", "-c", "exit 5"}})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	<-p.Done()
+	if p.Err().Error() != "sh has ended: exit status 5" {
+		fmt.Println(p.Err())
+		return 1
+	}
 	st, err := n.Stats(ctx)
 	fmt.Println(os.Getuid(), st.Tally.SYNs, st.Responder.Sent.SYNACK, err)
 	return 0
