@@ -46,11 +46,11 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Explanation{}
-	course, err := s.prepare(ctx, &e.Plan, netdev.DryRun)
+	found, err := s.prepare(ctx, &e.Plan, netdev.DryRun)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := course.cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, e.Senders); err != nil {
+	if _, err := found.cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, e.Senders); err != nil {
 		return nil, err
 	}
 	e.miss(e.Path.Missing)
@@ -58,7 +58,7 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 		return nil, err
 	}
 	e.Estimate = estimate(&e.Plan)
-	e.addMemory(s, course)
+	e.addMemory(s, found)
 	return e, nil
 }
 

@@ -101,9 +101,9 @@ func pairOf(d, big time.Duration, bigName string, small time.Duration, smallName
 	return text
 }
 
-// speed is a number of probes per second: whole, or with two decimals below ten.
+// speed is a number of probes per second: whole, or below a thousand with two decimals, where changes by a few percent show.
 func speed(perSecond float64) string {
-	if perSecond < 10 {
+	if perSecond < 1000 {
 		return strconv.FormatFloat(math.Round(perSecond*100)/100, 'f', -1, 64)
 	}
 	return grouped(uint64(math.Round(perSecond)))

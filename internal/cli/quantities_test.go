@@ -52,7 +52,9 @@ func TestQuantities(t *testing.T) {
 		{speed(1), "1"},
 		{speed(0.333333), "0.33"},
 		{speed(9.999), "10"},
-		{speed(147.745), "148"},
+		{speed(147.744), "147.74"},
+		{speed(999.999), "1000"},
+		{speed(1000.4), "1,000"},
 		{speed(14_880), "14,880"},
 		{addrList([]netip.Addr{netip.MustParseAddr("192.0.2.1")}), "192.0.2.1"},
 	} {

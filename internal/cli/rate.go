@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/zmap-go/zmap"
@@ -62,16 +60,11 @@ func (t *throttle) change(c *zmap.Control, sig os.Signal) {
 		verb = "lowered"
 	}
 	c.SetRate(old * factor)
-	t.log.Info(fmt.Sprintf("rate %s from %s to %s probes per second (%v)", verb, perSecond(old), perSecond(c.Rate()), sig), "module", "send")
+	t.log.Info(fmt.Sprintf("rate %s from %s to %s probes per second (%v)", verb, speed(old), speed(c.Rate()), sig), "module", "send")
 }
 
 // stop ends the serving of signals.
 func (t *throttle) stop() {
 	close(t.over)
 	t.working.Wait()
-}
-
-// perSecond is a rate as text, with the two decimals that changes by a few percent bring.
-func perSecond(rate float64) string {
-	return strconv.FormatFloat(math.Round(rate*100)/100, 'f', -1, 64)
 }
