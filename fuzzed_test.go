@@ -21,21 +21,21 @@ var readers = regexp.MustCompile(`^(?i:parse|decode|match|read|load|compile|spli
 // unfuzzed are the readers that need no fuzz target, each with its reason.
 func unfuzzed() map[string]string {
 	return map[string]string{
-		"citizen/ReadBlocklist":   "hands a file to target.Builder.ReadFile, and texts of this program to Builder.Read",
-		"citizen/ReadSpecial":     "hands the list to ReadBlocklist",
-		"citizen/parseSpecial":    "reads a text of this program, and panics if that is wrong",
-		"internal/cli/parseMAC":   "hands the text to packet.ParseMAC",
-		"internal/cli/readConf":   "opens files, which parseConf reads",
-		"lab/bench/readHits":      "reads rows of this program",
-		"readAddresses":           "opens a file, which target.ReadList reads",
-		"target/Builder.ReadFile": "opens a file, which Read reads",
+		"citizen/ReadBlocklist":             "hands a file to target.Builder.ReadFile, and texts of this program to Builder.Read",
+		"citizen/ReadSpecial":               "hands the list to ReadBlocklist",
+		"citizen/parseSpecial":              "reads a text of this program, and panics if that is wrong",
+		"internal/cli/parseMAC":             "hands the text to packet.ParseMAC",
+		"internal/netdev/arpSocket.receive": "fills a buffer, which asker.reply reads",
+		"lab/bench/readHits":                "reads rows of this program",
+		"readAddresses":                     "opens a file, which target.ReadList reads",
+		"target/Builder.ReadFile":           "opens a file, which Read reads",
 	}
 }
 
 // TestEveryReaderIsFuzzed walks the source of all packages and fails for each function that reads foreign bytes, and that no
 // fuzz target of its package reaches: the body of the target mentions its name, or that of a function which does, of the tests
-// or of the package. Methods of one name are one to this check, as nobody knows what an interface holds; that a target tries
-// all modules of a table is for the package's own tests to show.
+// or of the package. Methods of one name are one to this check, as nobody knows what an interface holds, and so
+// are a function and a variable of its name. That a target tries all modules of a table is for the package's own tests to show.
 func TestEveryReaderIsFuzzed(t *testing.T) {
 	exceptions := unfuzzed()
 	found := 0
@@ -46,7 +46,7 @@ func TestEveryReaderIsFuzzed(t *testing.T) {
 			id := path.Join(dir, name)
 			reason, excepted := exceptions[id]
 			delete(exceptions, id)
-			switch _, ok := reached[baseName(name)]; {
+			switch ok := reached[key(name)]; {
 			case ok && excepted:
 				t.Errorf("%s is reached by a fuzz target: take it off the list of exceptions (%s)", id, reason)
 			case !ok && !excepted:
@@ -84,7 +84,7 @@ func TestReadersAreSeen(t *testing.T) {
 	`)
 	p.add(t, "x_test.go", `package x
 		func FuzzA(f *testing.F) { helper() }
-		func helper() { parseB(nil) }
+		func helper() { x := T{Load: 1}; parseB(nil); x.ParseA() }
 		func TestA(t *testing.T) { ParseA("") }
 		func Fuzzy() { ParseA("") }
 	`)
@@ -93,8 +93,8 @@ func TestReadersAreSeen(t *testing.T) {
 		t.Errorf("readers are %v, want %v", got, want)
 	}
 	reached := p.fuzzed()
-	for name, want := range map[string]bool{"parseB": true, "readC": true, "ParseA": false, "Decode": false, "Load": false} {
-		if _, got := reached[name]; got != want {
+	for name, want := range map[string]bool{"parseB": true, "readC": true, "ParseA": false, "D.ParseA": true, "D.Decode": false, "Load": false} {
+		if got := reached[key(name)]; got != want {
 			t.Errorf("%s is reached: %v, want %v", name, got, want)
 		}
 	}
@@ -103,7 +103,7 @@ func TestReadersAreSeen(t *testing.T) {
 // A source is what the check knows of one package, its tests included.
 type source struct {
 	readers  map[string]string          // functions that read foreign bytes, methods as Type.Method, with what they read
-	mentions map[string]map[string]bool // the identifiers in the bodies of all functions, by name without the type
+	mentions map[string]map[string]bool // what the bodies of all functions and methods mention, all by their keys
 	roots    map[string]bool            // the fuzz targets
 }
 
@@ -162,7 +162,7 @@ func (p *source) add(t *testing.T, name string, text any) {
 func (p *source) addFunc(d *ast.FuncDecl, isTest bool) {
 	name := d.Name.Name
 	if d.Body != nil {
-		p.mention(name, d.Body)
+		p.mention(key(fullName(d)), d.Body)
 	}
 	if isTest {
 		if rest, ok := strings.CutPrefix(name, "Fuzz"); ok && (rest == "" || strings.ToLower(rest[:1]) != rest[:1]) && d.Recv == nil {
@@ -181,20 +181,40 @@ func (p *source) addFunc(d *ast.FuncDecl, isTest bool) {
 	}
 }
 
-// mention takes note of the identifiers in n as mentioned by name.
-func (p *source) mention(name string, n ast.Node) {
-	if p.mentions[name] == nil {
-		p.mentions[name] = make(map[string]bool)
+// mention takes note of what n mentions, which is part of the function or variable of that key: names behind a dot as methods,
+// others as functions.
+func (p *source) mention(of string, n ast.Node) {
+	if p.mentions[of] == nil {
+		p.mentions[of] = make(map[string]bool)
 	}
 	ast.Inspect(n, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			p.mentions[name][id.Name] = true
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			p.mentions[of]["."+n.Sel.Name] = true
+			p.mention(of, n.X)
+			return false
+		case *ast.KeyValueExpr:
+			p.mention(of, n.Value)
+			if _, field := n.Key.(*ast.Ident); !field {
+				p.mention(of, n.Key)
+			}
+			return false
+		case *ast.Ident:
+			p.mentions[of][n.Name] = true
 		}
 		return true
 	})
 }
 
-// fuzzed returns the names that the fuzz targets reach.
+// key is the name of a function, and a dot and the name of a method, whatever its type.
+func key(fullName string) string {
+	if dot := strings.LastIndexByte(fullName, '.'); dot >= 0 {
+		return fullName[dot:]
+	}
+	return fullName
+}
+
+// fuzzed returns the keys of what the fuzz targets reach.
 func (p *source) fuzzed() map[string]bool {
 	reached := make(map[string]bool)
 	todo := slices.Collect(maps.Keys(p.roots))
@@ -226,11 +246,8 @@ func fullName(d *ast.FuncDecl) string {
 	if id, ok := recv.(*ast.Ident); ok {
 		return id.Name + "." + d.Name.Name
 	}
-	return d.Name.Name
+	return "." + d.Name.Name
 }
-
-// baseName is the inverse of fullName, but for the type.
-func baseName(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
 // foreign returns the type of the first parameter that can hold foreign bytes, "" if there is none.
 func foreign(f *ast.FuncType) string {

@@ -13,7 +13,7 @@ type sent struct {
 	arrival
 }
 
-func testResponder(t *testing.T, w World) (*responder, *[]sent) {
+func testResponder(t testing.TB, w World) (*responder, *[]sent) {
 	t.Helper()
 	truth, err := w.Truth()
 	if err != nil {

@@ -81,3 +81,16 @@ func TestParseAddr(t *testing.T) {
 		t.Errorf("ParseAddr allocates %v times", n)
 	}
 }
+
+// FuzzParseAddr compares ParseAddr with the manual page's twin.
+func FuzzParseAddr(f *testing.F) {
+	for _, s := range []string{"192.0.2.1", "1.2", "010.0.0.1", "0x7f000001", "4294967295", "1.2.3.256", "1..2", "0x", "08", "+1", "1.2.3.4 "} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ParseAddr(text)
+		if want, ok := atonTwin(text); ok != (err == nil) || ok && got != addr4(want) {
+			t.Fatalf("ParseAddr(%q) = %v, %v; the twin says %v, %v", text, got, err, addr4(want), ok)
+		}
+	})
+}
