@@ -28,6 +28,8 @@ func udpModule() Module {
 	return Module{
 		Name: "udp",
 		Help: "Sends a UDP datagram to every target. Any UDP answer is classified 'udp' and a success, an ICMP error 'icmp'.\n" +
+			"Answers may come from another port of the host (those to the first eight ports that are asked), unless\n" +
+			"--validate-source-port=enable.\n" +
 			"--probe-args chooses the payload, at most 1472 bytes of it: text:STRING, hex:DIGITS, file:PATH, template:PATH (a\n" +
 			"file with fields such as ${DADDR}; template-fields lists them), or name:NAME, a ready payload from\n" +
 			"--list-payloads, which also knows the port. One whose answer is over ten times its size wants name:NAME,amplify.",
