@@ -24,7 +24,7 @@ type room struct {
 // rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
 func rooms() []room {
 	stages := []string{
-		"dedup", "filter", "link", "link/afpacket", "packet", "permute", "probe", "record", "sink", "target", "validate",
+		"dedup", "filter", "link", "link/afpacket", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
 		"internal/netdev",
 	}
 	return []room{
@@ -34,12 +34,13 @@ func rooms() []room {
 		{"record", nil, nil, "level 0: rows"},
 		{"dedup", nil, nil, "level 0: sets of indexes"},
 		{"target", nil, nil, "level 0: what to ask"},
-		{"lab", nil, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall", "unsafe"}, "every package's tests may use it, so it imports nothing of ours; netlink and namespaces are what it is made of"},
+		{"lab", nil, []string{"github.com/vishvananda/netlink", "github.com/cilium/ebpf", "golang.org/x/sys", "syscall", "unsafe"}, "every package's tests may use it, so it imports nothing of ours; netlink, namespaces and BPF are what it is made of"},
 		{"lab/bench", []string{"lab"}, []string{"syscall"}, "runs scanners as whole processes in a lab; syscall for signals"},
 		{"filter", []string{"record"}, nil, "level 1: conditions on rows"},
 		{"sink", []string{"record"}, []string{"syscall"}, "level 1: rows to bytes; syscall for EPIPE"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
 		{"link/afpacket", []string{"link"}, []string{"golang.org/x/sys", "golang.org/x/net/bpf", "syscall", "unsafe"}, "packet sockets and their mapped rings"},
+		{"link/xdp", []string{"link"}, []string{"github.com/cilium/ebpf", "golang.org/x/sys", "syscall", "unsafe"}, "our BPF program, and the memory that it shares with us"},
 		{"link/linktest", []string{"link"}, nil, "a network in memory"},
 		{"internal/netdev", []string{"link", "packet"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall"}, "routes and neighbours come over netlink, ARP over a packet socket"},
 		{"probe", []string{"link", "packet", "record", "target", "validate"}, nil, "level 2: what to send, what comes back"},

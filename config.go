@@ -22,7 +22,6 @@ import (
 // The defaults that a zero [Config] stands for: those of C ZMap.
 const (
 	DefaultRate     = 10_000 // probes per second
-	DefaultBatch    = link.DefaultBatch
 	DefaultRetries  = link.DefaultRetries
 	DefaultCooldown = 8 * time.Second
 	DefaultTTL      = 64
@@ -60,7 +59,7 @@ type Config struct {
 
 	Rate      float64 // probes per second; 0 means DefaultRate, [Unlimited] as fast as the link goes
 	Bandwidth uint64  // bits per second on the wire; excludes Rate
-	Batch     int     // 0 means DefaultBatch
+	Batch     int     // frames handed to the kernel at once; 0 means what suits the link
 	Retries   int     // 0 means DefaultRetries, negative none
 	Senders   int     // sending threads; 0 means as many as the machine can use
 	Cores     []int   // processors to use; empty means all
@@ -79,6 +78,7 @@ type Config struct {
 	GatewayMAC *packet.MAC
 	Link       string         // link engine by name; "" or "auto" means the best there is
 	Qdisc      link.QdiscMode // zero means that frames pass by the kernel's traffic control
+	RST        link.RSTPolicy // what becomes of connections that hosts accept; zero leaves them to the kernel, as C ZMap does
 
 	// DryRun, if set, gets the frames instead of the network.
 	DryRun *DryRun

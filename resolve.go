@@ -23,9 +23,6 @@ import (
 	"github.com/zmap-go/zmap/validate"
 )
 
-// dryBatch is how many probes a dry run makes at once, if the rate allows.
-const dryBatch = 1024
-
 // A setup is a Config on its way to a scan: with its defaults, and with what its texts mean.
 type setup struct {
 	Config
@@ -97,8 +94,6 @@ func resolve(c Config) (*setup, error) {
 }
 
 // fillDefaults replaces zero values by what they stand for, and negative ones by zero.
-//
-// A dry run without a rate writes dryBatch probes at once at least: a write for every 64 would cost as much as they do.
 func (s *setup) fillDefaults() {
 	def := func(p *int, zero int) {
 		switch {
@@ -109,13 +104,9 @@ func (s *setup) fillDefaults() {
 		}
 	}
 	def(&s.Tries, 1)
-	def(&s.Batch, DefaultBatch)
 	def(&s.Retries, DefaultRetries)
 	def(&s.DedupWindow, dedup.DefaultWindow)
-	s.Tries, s.Batch = max(1, s.Tries), max(1, s.Batch)
-	if s.DryRun != nil {
-		s.Batch = max(s.Batch, dryBatch)
-	}
+	s.Tries = max(1, s.Tries)
 	s.Blocklist = cmp.Or(s.Blocklist, citizen.ListSpecial)
 	if s.TTL == 0 {
 		s.TTL = DefaultTTL

@@ -15,6 +15,7 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
+	"github.com/zmap-go/zmap/link/xdp"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
@@ -129,7 +130,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	}
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
-		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: s.Batch, Rate: s.rate, Link: l, Seen: c.seen,
+		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: c.limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
 	})
@@ -231,18 +232,23 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 }
 
 // engines are the link engines, the best first.
-func engines() []link.Engine { return []link.Engine{afpacket.Engine{}} }
+func engines() []link.Engine { return []link.Engine{xdp.Engine{}, afpacket.Engine{}} }
 
 // linkConfig says which link is wanted.
 func (s *setup) linkConfig(plan *Plan) link.Config {
 	p, f := plan.Path, s.desc.Capture
 	f.Local = append([]netip.Addr(nil), p.Sources...)
 	if s.desc.Ports && len(f.Ports) == 0 {
-		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last}}
+		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last, RST: s.RST}}
+	}
+	rate := s.rate
+	if s.Link != "" && s.Link != link.Auto {
+		rate = 0 // the link that was asked for is the right one for any rate
 	}
 	return link.Config{
 		Interface: p.Interface, Index: p.Index, Receive: p.Receive, Promiscuous: p.Receive != "",
 		Senders: plan.Senders, Filter: f, Ether: p.Ether, Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
+		FrameLen: s.desc.FrameLen, Rate: rate,
 	}
 }
 

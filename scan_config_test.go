@@ -84,7 +84,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.rate != 10_000 || s.Cooldown != 8*time.Second || s.Tries != 1 || s.TTL != 64 || s.Batch != 64 || s.Retries != 10 ||
+	if s.rate != 10_000 || s.Cooldown != 8*time.Second || s.Tries != 1 || s.TTL != 64 || s.Batch != 0 || s.Retries != 10 ||
 		s.Shards != 1 || s.SourcePorts != (validate.Ports{First: 32768, Last: 61000}) || s.Dedup != dedup.MethodFull ||
 		s.desc.Name != "tcp_synscan" || s.DedupWindow != 1_000_000 || s.CheckPort != engine.ByModule {
 		t.Errorf("defaults are %+v", s)

@@ -19,9 +19,10 @@ type internet struct {
 	left    uint64 // the scanner's namespace
 	control io.Closer
 	link    Link
-	index   int      // of the link's end
-	station *station // nil without hosts for it
-	tally   *tallier // nil unless asked for
+	index   int           // of the link's end
+	station *station      // nil without hosts for it
+	tally   *tallier      // nil unless asked for
+	crowd   *crowdProgram // nil without one
 
 	mu       sync.Mutex // guards the fields below
 	failed   error
@@ -87,6 +88,11 @@ func (in *internet) build(ctx context.Context, b build) (any, error) {
 	if err := becomeKernel(b, truth); err != nil {
 		return nil, err
 	}
+	if b.World.Crowd != nil {
+		if in.crowd, err = openCrowd(b.World.Crowd, in.index); err != nil {
+			return nil, err
+		}
+	}
 	if b.World.Tally {
 		if in.tally, err = openTally(in.index); err != nil {
 			return nil, err
@@ -123,6 +129,11 @@ func (in *internet) stats(context.Context, struct{}) (any, error) {
 	st.Link = LinkStats{In: n.RxPackets, InDropped: n.RxDropped, Out: n.TxPackets, OutDropped: n.TxDropped}
 	if in.tally != nil {
 		if st.Tally, err = in.tally.read(); err != nil {
+			return nil, err
+		}
+	}
+	if in.crowd != nil {
+		if st.Crowd, err = in.crowd.stats(); err != nil {
 			return nil, err
 		}
 	}

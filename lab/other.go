@@ -47,6 +47,9 @@ func (n *Net) Stats(context.Context) (Stats, error) { return Stats{}, errNotHere
 // Forge returns an error.
 func (n *Net) Forge(context.Context, Flood) (Flooded, error) { return Flooded{}, errNotHere }
 
+// HearCrowd returns an error.
+func (n *Net) HearCrowd() (end func() error, err error) { return nil, errNotHere }
+
 // Listen returns an error.
 func (n *Net) Listen(context.Context, string) (net.Listener, error) { return nil, errNotHere }
 

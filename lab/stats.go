@@ -14,6 +14,8 @@ type Stats struct {
 	Responder ResponderStats
 	// Tally counts packets by kind in the Internet's kernel, only if World.Tally is set.
 	Tally Tally
+	// Crowd tells about World.Crowd.
+	Crowd CrowdStats
 	// Kernel holds the Internet's network counters by the names in /proc/net/snmp and /proc/net/netstat, such as
 	// "Tcp.OutRsts", "Icmp.InEchos" or "TcpExt.ListenDrops".
 	Kernel map[string]int64

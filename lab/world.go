@@ -90,6 +90,8 @@ type World struct {
 	Hosts []Hosts
 	// Ports are the TCP ports that are open on every host that has open ports.
 	Ports []uint16
+	// Crowd is a network of hosts played by a BPF program; nil means none. Other hosts may not be in it.
+	Crowd *Crowd
 	// Sources is the number of addresses the scanner has besides Link.Scanner, directly following it: at most 252.
 	Sources int
 	// Detour lets every answer come in by an interface of its own, Link.Detour: what leaves by Link.Interface comes back
@@ -122,6 +124,14 @@ func (w World) validate() error {
 			errs = append(errs, fmt.Errorf("world: hosts %d (%v): the same prefix as hosts %d", i, h.Prefix, j))
 		}
 		seen[h.Prefix] = i
+	}
+	if w.Crowd != nil {
+		errs = append(errs, w.Crowd.validate())
+		for i, h := range w.Hosts {
+			if h.Prefix.Overlaps(w.Crowd.Prefix) {
+				errs = append(errs, fmt.Errorf("world: hosts %d (%v): in the crowd %v", i, h.Prefix, w.Crowd.Prefix))
+			}
+		}
 	}
 	if slices.Contains(w.Ports, 0) {
 		errs = append(errs, errors.New("world: port 0 cannot be open"))

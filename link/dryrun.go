@@ -12,13 +12,16 @@ import (
 // OpenDryRun returns a link that sends nothing: each of its transmit queues writes what text makes of every frame to w, in
 // batches under a lock, and its receive queue stays empty. w belongs to the caller and is written to by one queue at a time.
 func OpenDryRun(w io.Writer, senders int, text func(dst, frame []byte) []byte) *Link {
-	l := &Link{Name: "dry run", Why: "dry run: frames are shown, none is sent", RX: []RX{silence{}}}
+	l := &Link{Name: "dry run", Why: "dry run: frames are shown, none is sent", Batch: dryBatch, RX: []RX{silence{}}}
 	out := &dryOutput{w: w}
 	for range senders {
 		l.TX = append(l.TX, &dryTX{out: out, text: text})
 	}
 	return l
 }
+
+// dryBatch is how many frames are written at once, if the rate allows: a write for every 64 would cost as much as they do.
+const dryBatch = 1024
 
 // dryOutput is the writer that the queues share.
 type dryOutput struct {

@@ -17,8 +17,23 @@ const (
 	TCPAll                     // every segment
 )
 
-// A PortRange is the local ports First to Last, both included.
-type PortRange struct{ First, Last uint16 }
+// An RSTPolicy says what becomes of TCP answers that the host's own stack did not ask for and would reset. Engines that see
+// frames only after the stack did have no choice: [RSTPass].
+type RSTPolicy uint8
+
+// The policies. Packets of connections that this host has itself are passed under each of them.
+const (
+	RSTPass     RSTPolicy = iota // the stack sees them and answers with RST, as with C ZMap
+	RSTReset                     // the link answers a SYN-ACK with RST itself, and spares the stack
+	RSTHandover                  // withheld until a socket exists for the connection, which then gets everything
+	RSTOneshot                   // every segment is received and withheld: the connection is the caller's
+)
+
+// A PortRange is the local ports First to Last, both included, and what becomes of TCP answers to them.
+type PortRange struct {
+	First, Last uint16
+	RST         RSTPolicy
+}
 
 // A Filter says, without saying how, which received frames are wanted. Engines compile it (to classic BPF with
 // [Filter.Assemble], to map entries of a program of ours); [Filter.Match] is the slow obvious twin that all are tested
@@ -87,6 +102,11 @@ func (f *Filter) Validate() error {
 	for _, p := range f.Ports {
 		if p.First > p.Last {
 			return fmt.Errorf("capture filter: port range %d-%d is upside down", p.First, p.Last)
+		}
+	}
+	for _, p := range f.Ports {
+		if p.RST > RSTOneshot {
+			return fmt.Errorf("capture filter: no such RST policy: %d", p.RST)
 		}
 	}
 	if f.Snap < 0 {

@@ -19,7 +19,6 @@ const (
 
 // Defaults that a zero field of [Config] stands for.
 const (
-	DefaultBatch     = 64       // frames
 	DefaultRingBytes = 16 << 20 // bytes
 )
 
@@ -36,7 +35,9 @@ type Config struct {
 	Filter      Filter    // frames to receive
 	Ether       bool      // frames to send start with an Ethernet header; else with an IP header. Received ones have what their interface has
 	Qdisc       QdiscMode // zero means to bypass it
-	Batch       int       // frames handed to the kernel at once; 0 means DefaultBatch
+	Batch       int       // frames handed to the kernel at once; 0 means what suits the engine
+	Rate        float64   // frames a second that are wanted; 0 means as many as possible
+	FrameLen    int       // longest frame that will be sent, which is the length of most; 0 means MaxFrame, and any length
 	Retries     int       // attempts beyond the first for frames that are refused
 	RingBytes   int       // memory of each receive queue, rounded up to what the engine needs; 0 means DefaultRingBytes
 	Promiscuous bool      // receive frames for other hardware addresses, too
@@ -52,7 +53,8 @@ func (c Config) WithDefaults() (Config, error) {
 	}{
 		{"senders", &c.Senders, 1, 1 << 10},
 		{"receivers", &c.Receivers, 1, 256}, // PACKET_FANOUT_MAX of older kernels
-		{"batch", &c.Batch, DefaultBatch, 1 << 16},
+		{"batch", &c.Batch, 0, 1<<16 - 1},
+		{"frame length", &c.FrameLen, 0, MaxFrame},
 		{"retries", &c.Retries, 0, 1 << 30},
 		{"ring bytes", &c.RingBytes, DefaultRingBytes, 1 << 30},
 	} {
@@ -70,6 +72,7 @@ func (c Config) WithDefaults() (Config, error) {
 type Link struct {
 	Name    string // name of the engine
 	Why     string // one line: what was chosen, and why not what comes before it
+	Batch   int    // frames that one Submit should have: as asked, or what suits the engine
 	TX      []TX   // Config.Senders queues for probes
 	RX      []RX   // Config.Receivers queues
 	Control TX     // for the few frames that must not wait behind probes (ARP, RST, data of one exchange)
@@ -101,6 +104,10 @@ type Engine interface {
 	// a trace on the system, and how many bytes the link would take, the kernel's included.
 	Check(ctx context.Context, cfg Config) (memory uint64, err error)
 }
+
+// ErrNeedless says that an engine would be of no advantage for the link that is wanted. It explains a choice, and is no
+// reason to give when no engine works.
+var ErrNeedless = errors.New("sockets serve as well")
 
 // Auto is what a user writes for: the first engine that works.
 const Auto = "auto"
@@ -147,7 +154,7 @@ func choose(ctx context.Context, iface, force string, engines []Engine, works fu
 	if force != "" && force != Auto {
 		i := slices.IndexFunc(engines, func(e Engine) bool { return e.Name() == force })
 		if i < 0 {
-			return "", "", fmt.Errorf("no link engine is called %q: want %s or %s", force, Auto, strings.Join(names(engines), ", "))
+			return "", "", fmt.Errorf("no link engine is called %q: want %s", force, alternatives(engines))
 		}
 		engines = engines[i : i+1]
 	}
@@ -165,7 +172,9 @@ func choose(ctx context.Context, iface, force string, engines []Engine, works fu
 		if errors.Is(err, ErrDown) {
 			return "", "", fmt.Errorf("open link on %s: %w", iface, err)
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, ErrNeedless) {
+			errs = append(errs, err)
+		}
 		passed = append(passed, err.Error())
 	}
 	if len(errs) == 0 {
@@ -174,12 +183,17 @@ func choose(ctx context.Context, iface, force string, engines []Engine, works fu
 	return "", "", fmt.Errorf("open link on %s: %w", iface, errors.Join(errs...))
 }
 
-func names(engines []Engine) []string {
-	out := make([]string, 0, len(engines))
-	for _, e := range engines {
-		out = append(out, e.Name())
+// alternatives lists what can be asked for: "auto, xdp or socket".
+func alternatives(engines []Engine) string {
+	text := Auto
+	for i, e := range engines {
+		if i == len(engines)-1 {
+			text += " or " + e.Name()
+		} else {
+			text += ", " + e.Name()
+		}
 	}
-	return out
+	return text
 }
 
 // why writes the line for [Link.Why].

@@ -42,7 +42,7 @@ func TestOpen(t *testing.T) {
 		{"third", "", []link.Engine{old, refused, memory}, "memory", "; other: no power", nil},
 		{"forced", "memory", []link.Engine{old, memory}, "memory", "memory: as asked", nil},
 		{"forced one that fails", "xdp", []link.Engine{old, memory}, "", "open link on eth0: xdp: this kernel lacks", errors.ErrUnsupported},
-		{"forced one that is not", "dpdk", []link.Engine{old, memory}, "", `no link engine is called "dpdk": want auto or xdp, memory`, nil},
+		{"forced one that is not", "dpdk", []link.Engine{old, memory}, "", `no link engine is called "dpdk": want auto, xdp or memory`, nil},
 		{"all fail", "", []link.Engine{old, refused}, "", "other: no\npower", errors.ErrUnsupported},
 		{"none", "", nil, "", "open link on eth0: this system has no link engine", errors.ErrUnsupported},
 		{"down", "", []link.Engine{refused, down, memory}, "", "open link on eth0: down: eth0 is switched off", link.ErrDown},
@@ -96,7 +96,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Senders != 1 || got.Receivers != 1 || got.Batch != link.DefaultBatch || got.RingBytes != link.DefaultRingBytes || got.Retries != 0 {
+	if got.Senders != 1 || got.Receivers != 1 || got.Batch != 0 || got.RingBytes != link.DefaultRingBytes || got.Retries != 0 {
 		t.Errorf("got %+v", got)
 	}
 	again, err := got.WithDefaults()

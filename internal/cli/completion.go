@@ -24,7 +24,8 @@ func offerValues(root *cobra.Command) {
 		"probe-module":  moduleNames(), "output-module": formatNames(), "interface": interfaceNames(),
 		"dedup-method":         {"default", "none", "full", "window"},
 		"validate-source-port": {"enable", "disable"},
-		"link":                 {link.Auto, "socket"},
+		"link":                 {link.Auto, "xdp", "socket"},
+		"rst":                  {"pass", "reset"},
 	}
 	root.Flags().VisitAll(func(f *pflag.Flag) {
 		_, f.Usage = pflag.UnquoteUsage(f)

@@ -142,6 +142,13 @@ func (j *job) setNetwork() error {
 		return err
 	}
 	c.Interface, c.Receive, c.Link = o.iface, o.receive, o.link
+	switch o.rst {
+	case "", "pass":
+	case "reset":
+		c.RST = link.RSTReset
+	default:
+		return argError("rst", o.rst, errors.New("must be pass or reset"))
+	}
 	if o.noBypass {
 		c.Qdisc = link.QdiscUse
 	}

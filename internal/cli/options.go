@@ -14,36 +14,36 @@ type scanOptions struct {
 	ports, output, blocklist, allowlist, addressList string
 	allowSpecial                                     []citizen.Class
 
-	rate                                            int64
-	bandwidth                                       string
-	batch, maxRuntime, maxResults, probes, cooldown int64
-	maxTargets                                      string
-	seed                                            *uint64
-	retries                                         int64
-	dryRun, fastDryRun, explain                     bool
-	shards, shard                                   int64
-	sourcePorts, checkPort, sources                 string
-	gatewayMAC, sourceMAC, iface, receive, link     string
-	netmapWait                                      string
-	noBypass                                        bool
-	module, moduleArgs                              string
-	ttl                                             int64
-	listModules, listPayloads                       bool
-	fields, format, formatArgs, filter              string
-	listFormats, listFields, noHeader               bool
-	dedup                                           string
-	dedupWindow                                     int64
-	verbosity                                       int64
-	logFile, metadataFile, statusFile, unreachable  string
-	logDirectory                                    string
-	syslog, noSyslog                                bool
-	quiet                                           bool
-	notes, userMetadata                             string
-	maxSendFailures                                 int64
-	minHitRate                                      float64
-	threads                                         int64
-	cores                                           string
-	ignoreListErrors, help, version                 bool
+	rate                                             int64
+	bandwidth                                        string
+	batch, maxRuntime, maxResults, probes, cooldown  int64
+	maxTargets                                       string
+	seed                                             *uint64
+	retries                                          int64
+	dryRun, fastDryRun, explain                      bool
+	shards, shard                                    int64
+	sourcePorts, checkPort, sources                  string
+	gatewayMAC, sourceMAC, iface, receive, link, rst string
+	netmapWait                                       string
+	noBypass                                         bool
+	module, moduleArgs                               string
+	ttl                                              int64
+	listModules, listPayloads                        bool
+	fields, format, formatArgs, filter               string
+	listFormats, listFields, noHeader                bool
+	dedup                                            string
+	dedupWindow                                      int64
+	verbosity                                        int64
+	logFile, metadataFile, statusFile, unreachable   string
+	logDirectory                                     string
+	syslog, noSyslog                                 bool
+	quiet                                            bool
+	notes, userMetadata                              string
+	maxSendFailures                                  int64
+	minHitRate                                       float64
+	threads                                          int64
+	cores                                            string
+	ignoreListErrors, help, version                  bool
 
 	config string
 
@@ -57,7 +57,7 @@ type scanOptions struct {
 // defaults returns the options of a command line without any.
 func defaults() *scanOptions {
 	return &scanOptions{
-		rate: -1, batch: 64, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
+		rate: -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
 		module: "tcp_synscan", format: "csv", dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
 		threads: -1,
 	}
@@ -101,7 +101,7 @@ func paceOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.rate, "rate", "r", "send `pps` probes a second; 0 means as fast as the link goes (default 10000)", -1, math.MaxInt32)
 	s.text(&o.bandwidth, "bandwidth", "B", "send `bps` bits a second on the wire, with suffix K, M or G; instead of --rate")
-	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default 64)", 1, 65535)
+	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default: what suits the link, 64 with sockets and 1024 with XDP)", 1, 65535)
 	s.text(&o.maxTargets, "max-targets", "n", "ask at most `n` targets, or n% of all that there could be")
 	s.integer(&o.maxRuntime, "max-runtime", "t", "send for at most `seconds`; the cooldown comes after it", 0, math.MaxInt32)
 	s.integer(&o.maxResults, "max-results", "N", "end the scan after `n` results", 0, math.MaxInt64)
@@ -131,7 +131,8 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.sourceMAC, "source-mac", "", "hardware `address` to send from")
 	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
 	s.text(&o.receive, "receive-interface", "", "listen on interface `name` instead, for answers that come back another way or are mirrored there")
-	s.text(&o.link, "link", "", "`way` to send frames: auto or socket (default auto)")
+	s.text(&o.link, "link", "", "`way` to send frames: auto, xdp or socket (default auto); the log says which was chosen, and why")
+	s.text(&o.rst, "rst", "", "what becomes of connections that hosts accept: `policy` pass, and the kernel resets them; or reset, and the link does it, at less cost (XDP alone; default pass)")
 	s.text(&o.netmapWait, "netmap-wait-ping", "", "`address`, taken and ignored: C ZMap waits for it where it is built for netmap, which has no part here")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")
 	return s.FlagSet

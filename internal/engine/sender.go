@@ -20,8 +20,8 @@ const reserveWait = 10 * time.Millisecond
 // A sender asks one share of the targets over one queue. Everything in it is owned by its goroutine, but the counters,
 // which it writes once per batch.
 //
-// Each stage runs over a whole batch before the next begins: memory that one target's look-up waits for comes while the
-// others are looked up, and the same goes for the tags.
+// Each stage runs over some dozens of probes before the next begins: memory that one target's look-up waits for comes while
+// the others are looked up, and the same goes for the tags.
 type sender struct {
 	scan   *Scan
 	tx     link.TX
@@ -43,13 +43,16 @@ type sender struct {
 	unreachable uint64 // targets passed over so far
 }
 
+// stage is how many probes go through a stage at once: their targets, tags and shots stay in the first-level cache.
+const stage = 64
+
 // drainTime bounds how long a sender waits for its queue to empty after its last probe.
 const drainTime = 5 * time.Second
 
 // newSender returns the i-th sender of the scan.
 func newSender(scan *Scan, i int, tx link.TX) *sender {
 	cfg := &scan.cfg
-	n := cfg.Batch
+	n := min(cfg.Batch, stage)
 	route := cfg.Route
 	if cfg.Random != nil {
 		route.Random = cfg.Random(i)
@@ -57,7 +60,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 	s := &sender{
 		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i],
-		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, n),
+		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
 	s.stamps, _ = s.enc.(probe.Stamper)
 	return s
@@ -126,6 +129,15 @@ func (s *sender) batch(n int) error {
 
 // fill writes the next probes into slots and returns how many; fewer than there are slots means that s.done is set.
 func (s *sender) fill(slots []link.Slot) int {
+	n := 0
+	for n < len(slots) && !s.done {
+		n += s.fillStage(slots[n:min(n+len(s.shots), len(slots))])
+	}
+	return n
+}
+
+// fillStage is fill for as many slots as a stage has at most.
+func (s *sender) fillStage(slots []link.Slot) int {
 	n, targets := s.load(len(slots))
 	tags := s.tags.Tags()
 	for i := range n {

@@ -24,12 +24,15 @@ import (
 
 // options are the command line.
 type options struct {
-	zmap  string
-	cores string
-	runs  int
-	count int
-	rate  int
-	time  time.Duration
+	zmap   string
+	cores  string
+	runs   int
+	count  int
+	rate   int
+	share  float64
+	listen time.Duration
+	only   []string
+	time   time.Duration
 }
 
 func main() {
@@ -60,6 +63,12 @@ func run(ctx context.Context, args []string) error {
 	fs.StringVar(&o.cores, "cores", "0", "`list` of the cores that all programs are confined to")
 	fs.IntVar(&o.runs, "runs", 7, "runs of each program")
 	fs.IntVar(&o.count, "count", 2_000_000, "targets of each run")
+	fs.Float64Var(&o.share, "share", 0, "share of the hosts that answer, 0 to 1 (send)")
+	fs.DurationVar(&o.listen, "listen", time.Second, "cooldown of each scanner, in whole seconds (send)")
+	fs.Func("only", "run only contenders whose `name` has this in it; may be repeated (send)", func(s string) error {
+		o.only = append(o.only, s)
+		return nil
+	})
 	fs.IntVar(&o.rate, "rate", 100_000, "probes a second (loss)")
 	fs.DurationVar(&o.time, "time", time.Minute, "how long to send (loss)")
 	if err := fs.Parse(args[1:]); err != nil {

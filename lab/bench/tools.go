@@ -82,6 +82,9 @@ func tools(ctx context.Context, o *options) error {
 	return nil
 }
 
+// nobody is a hardware address that no interface has.
+const nobody = "02:00:00:00:00:99"
+
 // toolJobs lists the work, and makes the files for it.
 func toolJobs(ctx context.Context, o *options, dir string) ([]job, error) {
 	ips, blocklist, input := filepath.Join(dir, "ips"), filepath.Join(dir, "blocklist"), filepath.Join(dir, "input")

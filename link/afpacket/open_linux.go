@@ -17,7 +17,7 @@ var _ link.Engine = Engine{}
 // Open opens the queues. A transmit queue's sockets never receive; no frame is sent to find out whether the link works,
 // for a packet socket reports what goes wrong at once: the interface must be up and connected, and each socket bound.
 func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err error) {
-	cfg, err = cfg.WithDefaults()
+	cfg, err = prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	if err != nil {
 		return nil, err
 	}
-	l = &link.Link{Name: Engine{}.Name()}
+	l = &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close())
@@ -48,6 +48,23 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	}
 	l.RX, err = OpenReceivers(cfg)
 	return l, err
+}
+
+// prepare fills in the defaults, and refuses what a packet socket cannot do.
+func prepare(cfg link.Config) (link.Config, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return cfg, err
+	}
+	for _, p := range cfg.Filter.Ports {
+		if p.RST != link.RSTPass {
+			return cfg, errors.New("sockets see answers when the host's stack has seen them: it resets what it did not open (--rst pass)")
+		}
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = defaultBatch
+	}
+	return cfg, nil
 }
 
 // OpenReceivers opens the receive queues alone, for engines that send in another way. cfg is one with its defaults; what is in
@@ -79,10 +96,13 @@ func OpenReceivers(cfg link.Config) (queues []link.RX, err error) {
 	return queues, nil
 }
 
+// defaultBatch is as many frames as C ZMap hands over at once; more gain nothing.
+const defaultBatch = 64
+
 // Check opens and closes one transmit queue, whose socket never receives, and compiles the capture filter. Beyond that only the
 // kernel's version and its memory could keep Open from opening.
 func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err error) {
-	cfg, err = cfg.WithDefaults()
+	cfg, err = prepare(cfg)
 	if err != nil {
 		return 0, err
 	}

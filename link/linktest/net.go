@@ -70,7 +70,7 @@ func (n *Net) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
 	}
 	w := newWire(n.respond, n.options, cfg)
 	n.wires = append(n.wires, w)
-	l := &link.Link{Name: n.Name(), Control: newTX(w, n.options.Queue)}
+	l := &link.Link{Name: n.Name(), Batch: n.options.Queue, Control: newTX(w, n.options.Queue)}
 	for range cfg.Senders {
 		l.TX = append(l.TX, newTX(w, n.options.Queue))
 	}

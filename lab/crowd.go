@@ -1,0 +1,54 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+)
+
+// A Crowd is a network of hosts that a BPF program plays at the speed of the link: Share of its addresses answer a SYN to
+// any port with a SYN-ACK, the others nothing. It hears nothing but TCP, and drops what is no SYN.
+//
+// A crowd makes the Internet's end of the link take frames that are sent past the kernel's stack, also with a Share of 0.
+type Crowd struct {
+	Prefix netip.Prefix
+	Share  float64 // 0 to 1
+}
+
+// CrowdStats count what the program saw.
+type CrowdStats struct {
+	SYNs     uint64 // to addresses of the crowd
+	Answered uint64 // SYN-ACKs that left for them
+	Resets   uint64 // segments with RST to the crowd
+	Others   uint64 // other segments to it
+}
+
+func (c *Crowd) validate() error {
+	switch {
+	case !c.Prefix.IsValid() || !c.Prefix.Addr().Is4() || c.Prefix != c.Prefix.Masked():
+		return fmt.Errorf("world: crowd: %v is no IPv4 network", c.Prefix)
+	case !hostsMayUse(c.Prefix):
+		return errors.New("world: crowd: overlaps what hosts may not use")
+	case math.IsNaN(c.Share) || c.Share < 0 || c.Share > 1:
+		return fmt.Errorf("world: crowd: share %v is not from 0 to 1", c.Share)
+	}
+	return nil
+}
+
+// threshold is the share in 2^32nds.
+func (c *Crowd) threshold() uint64 { return uint64(c.Share * (1 << 32)) }
+
+// Has says whether addr is a host of the crowd. It follows from the address, so it is the same in every run.
+func (c *Crowd) Has(addr netip.Addr) bool {
+	return c.Prefix.Contains(addr) && uint64(mix(toUint(addr))) < c.threshold()
+}
+
+// mix is the function of the same name in bpf/crowd.c: the finalizer of MurmurHash3 (Austin Appleby, public domain).
+func mix(x uint32) uint32 {
+	x ^= x >> 16
+	x *= 0x85ebca6b
+	x ^= x >> 13
+	x *= 0xc2b2ae35
+	return x ^ x>>16
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What the rest of the kernel sees of a candidate answer. Packets of connections that this host has itself are always passed:
+ * the socket tables say which those are.
+ */
+#pragma once
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "tap.h"
+
+#ifndef BPF_F_CURRENT_NETNS
+#define BPF_F_CURRENT_NETNS (-1L)
+#endif
+
+static __always_inline __u32 policy_of(__be16 port)
+{
+	__u32 p = bpf_ntohs(port);
+
+	for (__u32 i = 0; i < MAX_POLICIES && i < policy_count; i++)
+		if (policies[i].first <= p && p <= policies[i].last)
+			return policies[i].what;
+	return POLICY_PASS;
+}
+
+/* Whether a socket of this host has the other end of the packet for a peer, or listens at its port. */
+static __always_inline int has_socket(struct xdp_md *ctx, struct view *v)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	struct ipv4 ip;
+	__be16 ends[2];
+
+	if (LOAD(ctx, v->ip, &ip) || LOAD(ctx, v->transport, &ends))
+		return 1;
+	tuple.ipv4.saddr = ip.src;
+	tuple.ipv4.daddr = ip.dst;
+	tuple.ipv4.sport = ends[0];
+	tuple.ipv4.dport = ends[1];
+	sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	bpf_sk_release(sk);
+	return 1;
+}
+
+static __always_inline __sum16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline __u32 sum_of(const void *from, __u32 len)
+{
+	const __be16 *words = from;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < len / 2; i++)
+		sum += words[i];
+	return sum;
+}
+
+#define RESET_TTL 64
+#define DONT_FRAGMENT 0x4000
+
+/* Turns a SYN-ACK round into the RST that this host's own stack would answer it with (RFC 9293 section 3.10.7.1: the sequence
+ * number is what was acknowledged, and nothing is acknowledged). */
+static __always_inline int reset(struct xdp_md *ctx, struct view *v)
+{
+	__u8 macs[12], turned[12];
+	struct ipv4 ip;
+	struct tcp tcp;
+	__u32 at;
+
+	if (LOAD(ctx, 0, &macs) || LOAD(ctx, v->ip, &ip) || LOAD(ctx, v->transport, &tcp))
+		return XDP_PASS;
+	at = v->ip + IPV4_LEN + TCP_LEN;
+	if (bpf_xdp_adjust_tail(ctx, (int)at - (int)bpf_xdp_get_buff_len(ctx)))
+		return XDP_PASS;
+	__builtin_memcpy(turned, macs + 6, 6);
+	__builtin_memcpy(turned + 6, macs, 6);
+	ip = (struct ipv4){
+		.version_words = 0x45,
+		.len = bpf_htons(IPV4_LEN + TCP_LEN),
+		.fragment = bpf_htons(DONT_FRAGMENT),
+		.ttl = RESET_TTL,
+		.proto = PROTO_TCP,
+		.src = ip.dst,
+		.dst = ip.src,
+	};
+	ip.check = fold(sum_of(&ip, sizeof(ip)));
+	tcp = (struct tcp){
+		.src = tcp.dst,
+		.dst = tcp.src,
+		.seq = tcp.ack,
+		.words = (TCP_LEN / 4) << 4,
+		.flags = TCP_RST,
+	};
+	tcp.check = fold(sum_of(&tcp, sizeof(tcp)) + sum_of(&ip.src, 8) + bpf_htons(PROTO_TCP) + bpf_htons(TCP_LEN));
+	if (bpf_xdp_store_bytes(ctx, 0, turned, sizeof(turned)) || bpf_xdp_store_bytes(ctx, v->ip, &ip, sizeof(ip)) ||
+	    bpf_xdp_store_bytes(ctx, v->ip + IPV4_LEN, &tcp, sizeof(tcp)))
+		return XDP_DROP;
+	return XDP_TX;
+}
+
+/* Copies the candidate, and says what becomes of it. */
+static __always_inline int take_candidate(struct xdp_md *ctx, struct view *v)
+{
+	__u32 policy = POLICY_PASS;
+
+	if (policy_count && v->proto == PROTO_TCP && v->simple)
+		policy = policy_of(v->port);
+	if (policy == POLICY_PASS) {
+		copy_answer(ctx);
+		return XDP_PASS;
+	}
+	if (has_socket(ctx, v))
+		return XDP_PASS;
+	copy_answer(ctx);
+	if (policy != POLICY_RESET)
+		return XDP_DROP;
+	if (v->flags & TCP_RST)
+		return XDP_DROP;
+	return reset(ctx, v);
+}

@@ -1,0 +1,74 @@
+//go:build amd64 || arm64
+
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+const (
+	etherLen = 14
+	vlanLen  = 4
+)
+
+// A device is the interface that a link is on. It may be used by several goroutines.
+type device struct {
+	name  string
+	index int
+	mac   net.HardwareAddr
+	mtu   int
+}
+
+// lookUp finds the interface, which must be one that Ethernet frames can leave through.
+func lookUp(cfg link.Config) (*device, error) {
+	if !cfg.Ether {
+		return nil, &link.UnsupportedError{Feature: "XDP on interfaces without an Ethernet header"}
+	}
+	find := func() (*net.Interface, error) { return net.InterfaceByName(cfg.Interface) }
+	if cfg.Index != 0 {
+		find = func() (*net.Interface, error) { return net.InterfaceByIndex(cfg.Index) }
+	}
+	i, err := find()
+	if err != nil {
+		return nil, fmt.Errorf("look up interface %s: %w", cfg.Interface, err)
+	}
+	if i.Flags&net.FlagLoopback != 0 || len(i.HardwareAddr) != 6 {
+		return nil, &link.UnsupportedError{Feature: "XDP on the interface " + i.Name + ", which is not Ethernet"}
+	}
+	d := &device{name: i.Name, index: i.Index, mac: i.HardwareAddr, mtu: i.MTU}
+	return d, d.check()
+}
+
+// check returns an error that wraps [link.ErrDown] if the interface is down, not connected or gone.
+func (d *device) check() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	req, err := unix.NewIfreq(d.name)
+	if err != nil {
+		return fmt.Errorf("look up interface %s: %w", d.name, err)
+	}
+	err = unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req)
+	if errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("interface %s is gone: %w", d.name, link.ErrDown)
+	}
+	if err != nil {
+		return fmt.Errorf("look up flags of interface %s: %w", d.name, err)
+	}
+	flags := req.Uint16()
+	switch {
+	case flags&unix.IFF_UP == 0:
+		return fmt.Errorf("interface %s is switched off (ip link set %s up): %w", d.name, d.name, link.ErrDown)
+	case flags&unix.IFF_RUNNING == 0:
+		return fmt.Errorf("interface %s is not connected (no carrier: cable or peer is missing): %w", d.name, link.ErrDown)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+//go:build amd64 || arm64
+
+package xdp
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	ebpflink "github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// defaultBatch is the most frames of one call: a call costs as much as some 50 frames, and takes a third of a millisecond.
+const defaultBatch = 1024
+
+// leastRate is the rate below which it is not worth while to load a program and to attach it to somebody's interface: at
+// 200,000 packets a second a call has 40 of them, and costs less than as many messages of a socket.
+const leastRate = 200_000
+
+// A core is what the queues of a link share: program, maps, memory, and what the kernel attached. The last queue that is
+// closed releases it.
+type core struct {
+	dev    *device
+	users  atomic.Int32
+	maps   *ebpf.Collection
+	closer []func() error // undone last to first
+	ring   *ring
+
+	mu    sync.Mutex // guards total, and keeps readers off maps that are being closed
+	total tally
+}
+
+// A tally is struct tally of bpf/tap.h.
+type tally struct{ received, lost uint64 }
+
+// Open opens the queues.
+func (Engine) Open(ctx context.Context, cfg link.Config) (_ *link.Link, err error) {
+	cfg, dev, err := prepare(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{dev: dev}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if c.maps, err = load(&cfg, dev); err != nil {
+		return nil, err
+	}
+	if err := c.attach(ctx); err != nil {
+		return nil, err
+	}
+	l, err := c.queues(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.prove(l.Control.(*TX)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Check loads the program and throws it away. What it cannot tell is whether the driver sends for XDP, and whether somebody
+// else's program is on the interface.
+func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err error) {
+	cfg, dev, err := prepare(ctx, cfg)
+	if err != nil {
+		return 0, err
+	}
+	c, err := load(&cfg, dev)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	for _, m := range c.Maps {
+		size, _ := m.Info() // what it does not say is a few pages
+		if bytes, ok := size.Memlock(); ok {
+			memory += bytes
+		}
+	}
+	return memory, nil
+}
+
+// prepare fills in the defaults, and finds the interface.
+func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return cfg, nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cfg, nil, err
+	}
+	switch {
+	case cfg.Receivers > 1:
+		return cfg, nil, &link.UnsupportedError{Feature: "XDP with more than one receive queue"}
+	case cfg.Receive != "" && cfg.Receive != cfg.Interface:
+		return cfg, nil, &link.UnsupportedError{Feature: "XDP that receives on another interface than it sends on"}
+	case cfg.Rate > 0 && cfg.Rate < leastRate:
+		return cfg, nil, fmt.Errorf("%w below %d packets a second", link.ErrNeedless, leastRate)
+	case cfg.Batch == 0:
+		cfg.Batch = defaultBatch
+	}
+	dev, err := lookUp(cfg)
+	return cfg, dev, err
+}
+
+// attach attaches the trace point's program, then the tap.
+func (c *core) attach(ctx context.Context) error {
+	v, err := ebpflink.AttachTracing(ebpflink.TracingOptions{Program: c.maps.Programs[programVerdict]})
+	if err != nil {
+		return refused("attach to the trace point xdp_devmap_xmit", err)
+	}
+	c.closer = append(c.closer, v.Close)
+	if err := c.attachTap(); err != nil {
+		return err
+	}
+	return c.dev.await(ctx)
+}
+
+// attachTap attaches the program to the interface: in the driver if it can, else behind it.
+func (c *core) attachTap() error {
+	var errs []error
+	for _, mode := range []ebpflink.XDPAttachFlags{ebpflink.XDPDriverMode, ebpflink.XDPGenericMode} {
+		l, err := ebpflink.AttachXDP(ebpflink.XDPOptions{
+			Program: c.maps.Programs[programScan], Interface: c.dev.index, Flags: mode,
+		})
+		if err == nil {
+			c.closer = append(c.closer, l.Close)
+			return nil
+		}
+		if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("attach to %s: an XDP program of somebody else is there, and stays", c.dev.name)
+		}
+		errs = append(errs, err)
+	}
+	return refused("attach to "+c.dev.name, errors.Join(errs...))
+}
+
+// await waits until the interface carries frames: attaching a program makes some drivers restart.
+func (d *device) await(ctx context.Context) error {
+	const patience, step = 5 * time.Second, 20 * time.Millisecond
+	for start := time.Now(); ; {
+		err := d.check()
+		if err == nil || time.Since(start) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(step):
+		}
+	}
+}
+
+// queues makes the queues over the shared maps.
+func (c *core) queues(cfg *link.Config) (*link.Link, error) {
+	var areas [3]shared
+	for i, name := range []string{"senders", "descriptors", "slots"} {
+		var err error
+		if areas[i], err = share(c.maps.Maps[name]); err != nil {
+			return nil, err
+		}
+		c.closer = append(c.closer, areas[i].close)
+	}
+	answers := c.maps.Maps["answers"]
+	r, err := openRing(answers)
+	if err != nil {
+		return nil, err
+	}
+	c.ring = r
+	c.closer = append(c.closer, func() error { r.close(); return nil })
+	fd, err := unix.FcntlInt(uintptr(answers.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("wait for ring buffer: %w", err)
+	}
+	rx, err := openRX(c, r, fd)
+	if err != nil {
+		return nil, err
+	}
+	l := &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch, RX: []link.RX{rx}}
+	for i := range cfg.Senders {
+		l.TX = append(l.TX, c.newTX(cfg, areas, i))
+	}
+	l.Control = c.newTX(cfg, areas, cfg.Senders)
+	c.users.Store(int32(cfg.Senders + 2))
+	return l, nil
+}
+
+// newTX returns the i-th sender's queue.
+func (c *core) newTX(cfg *link.Config, areas [3]shared, i int) *TX {
+	frameLen, room := frameSizes(cfg)
+	t := &TX{
+		core: c, runner: newRunner(c.maps.Programs[programScan], i, frameLen), state: stateAt(areas[0], i),
+		descs: descriptorsAt(areas[1], i*cfg.Batch, cfg.Batch), slots: make([]link.Slot, cfg.Batch),
+		longest: etherLen + c.dev.mtu, retries: cfg.Retries,
+	}
+	for k := range t.slots {
+		t.slots[k] = link.NewSlot(areas[2].entry(i*cfg.Batch + k)[:room:room], uint32(k))
+	}
+	return t
+}
+
+// typeLocal is the EtherType for experiments on one's own network (IEEE 802), which no host acts upon.
+const typeLocal = 0x88b5
+
+// prove sends one frame, from the interface to itself, and sees it leave: drivers without a way to send for XDP, and
+// virtual cables whose other end does not listen, are found out here, and not by a scan without answers.
+func (c *core) prove(t *TX) error {
+	var s [1]link.Slot
+	t.Reserve(s[:], 0)
+	copy(s[0].Data, c.dev.mac)
+	copy(s[0].Data[6:], c.dev.mac)
+	binary.BigEndian.PutUint16(s[0].Data[12:], typeLocal)
+	clear(s[0].Data[etherLen:shortest])
+	s[0].N = shortest
+	err := t.Submit(s[:])
+	switch {
+	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP):
+		return &link.UnsupportedError{Feature: "live frames in BPF_PROG_RUN", MinKernel: "5.18"}
+	case errors.Is(err, unix.EPERM):
+		return refused("run program", err)
+	case err != nil:
+		return err
+	case t.Stats().Sent == 0:
+		return fmt.Errorf("%s does not send for XDP: its driver has no transmit side, or the other end of a virtual cable has "+
+			"neither an XDP program nor GRO (ethtool -K PEER gro on)", c.dev.name)
+	}
+	t.counters.queued.Store(0)
+	t.counters.sent.Store(0)
+	t.slots[0].Template = 0
+	return nil
+}
+
+// full says whether the senders should wait for the reader of answers.
+func (c *core) full() bool { return c.ring.full() }
+
+// tally returns the tap's counters, added up over all processors.
+func (c *core) tally() tally {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.maps == nil {
+		return c.total
+	}
+	var each []struct{ Received, Lost uint64 }
+	if err := c.maps.Maps["tallies"].Lookup(uint32(0), &each); err != nil {
+		return c.total
+	}
+	c.total = tally{}
+	for _, e := range each {
+		c.total.received += e.Received
+		c.total.lost += e.Lost
+	}
+	return c.total
+}
+
+// release is called by each queue that is closed.
+func (c *core) release() error {
+	if c.users.Add(-1) > 0 {
+		return nil
+	}
+	return c.close()
+}
+
+// close detaches the programs and frees all memory.
+func (c *core) close() error {
+	c.tally() // for those who ask later
+	var errs []error
+	for i := len(c.closer) - 1; i >= 0; i-- {
+		errs = append(errs, c.closer[i]())
+	}
+	c.closer = nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.maps != nil {
+		c.maps.Close()
+		c.maps = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,160 @@
+//go:build amd64 || arm64
+
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// Names in bpf/*.h.
+const (
+	programScan    = "scan"
+	programVerdict = "verdict"
+)
+
+// largest is LARGE of bpf/tap.h: the most that is copied of a frame.
+const largest = 2032
+
+// maxPolicies is MAX_POLICIES of bpf/policy.h.
+const maxPolicies = 8
+
+// A policy is struct policy of bpf/tap.h.
+type policy struct {
+	First, Last uint16
+	What        uint32
+}
+
+// load returns the program and its maps, made for this link. The caller closes it.
+func load(cfg *link.Config, dev *device) (*ebpf.Collection, error) {
+	spec, err := loadScan()
+	if err != nil {
+		return nil, fmt.Errorf("read program: %w", err)
+	}
+	senders := cfg.Senders + 1 // and the one of the control queue
+	frameLen, room := frameSizes(cfg)
+	slotLen := (room + 7) &^ 7 // whole words
+	constants := map[string]any{
+		"out_index": uint32(dev.index), "batch": uint32(cfg.Batch), "count": uint32(senders),
+		"frame_len": uint32(frameLen), "slot_len": uint32(slotLen),
+	}
+	if err := filterConstants(constants, &cfg.Filter); err != nil {
+		return nil, err
+	}
+	for name, v := range constants {
+		if err := spec.Variables[name].Set(v); err != nil {
+			return nil, fmt.Errorf("set constant %s of the program: %w", name, err)
+		}
+	}
+	spec.Maps["senders"].MaxEntries = uint32(senders)
+	spec.Maps["descriptors"].MaxEntries = uint32(senders * cfg.Batch)
+	spec.Maps["slots"].MaxEntries = uint32(senders * cfg.Batch)
+	spec.Maps["slots"].ValueSize, spec.Maps["slots"].Value = uint32(slotLen), nil
+	spec.Maps["answers"].MaxEntries = uint32(ringSize(cfg.RingBytes))
+	c, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, refused("load program", err)
+	}
+	if err := fillLocals(c.Maps["locals"], &cfg.Filter); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// frameSizes returns the length that the kernel makes frames with, which most probes should have, and the room in a slot.
+// Without a word from the caller any frame may come.
+func frameSizes(cfg *link.Config) (frameLen, room int) {
+	if cfg.FrameLen == 0 {
+		return shortest, link.MaxFrame
+	}
+	return cfg.FrameLen, max(cfg.FrameLen, shortest)
+}
+
+// shortest is Ethernet's shortest frame without its check sequence: what the frame has that proves a link.
+const shortest = 60
+
+// ringSize is the size of the tap's ring buffer: a power of two and a whole number of pages.
+func ringSize(n int) int { return 1 << bits.Len(uint(max(n, unix.Getpagesize())-1)) }
+
+// filterConstants sets the tap's constants to what f wants.
+func filterConstants(c map[string]any, f *link.Filter) error {
+	flag := func(b bool) uint32 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	c["snap"] = uint32(largest)
+	if f.Snap > 0 {
+		c["snap"] = uint32(min(f.Snap, largest))
+	}
+	c["want_tcp"], c["want_udp"] = uint32(f.TCP), flag(f.UDP)
+	c["want_echo"], c["want_errors"] = flag(f.Echo), flag(f.Errors)
+	c["any_local"], c["one_local"] = flag(len(f.Local) == 0), flag(len(f.Local) == 1)
+	if len(f.Local) == 1 {
+		c["local"] = addressBytes(f.Local[0])
+	}
+	var ports [65536 / 8]byte // bit p%64 of the p/64-th word, the low byte first: bit p%8 of byte p/8
+	ranges := f.Ports
+	if len(ranges) == 0 {
+		ranges = []link.PortRange{{First: 0, Last: 65535}}
+	}
+	var policies [maxPolicies]policy
+	n := 0
+	for _, r := range ranges {
+		for p := int(r.First); p <= int(r.Last); p++ {
+			ports[p/8] |= 1 << (p % 8)
+		}
+		if r.RST == link.RSTPass {
+			continue
+		}
+		if n == maxPolicies {
+			return fmt.Errorf("%d port ranges with an RST policy: at most %d are possible", len(f.Ports), maxPolicies)
+		}
+		policies[n] = policy{r.First, r.Last, uint32(r.RST)}
+		n++
+	}
+	c["ports"], c["policies"], c["policy_count"] = ports, policies, uint32(n)
+	return nil
+}
+
+// addressBytes is an address as struct address of bpf/tap.h has it.
+func addressBytes(a netip.Addr) [16]byte { return a.Unmap().As16() }
+
+// fillLocals enters our addresses where they are too many for a constant.
+func fillLocals(m *ebpf.Map, f *link.Filter) error {
+	if len(f.Local) < 2 {
+		return nil
+	}
+	if len(f.Local) > int(m.MaxEntries()) {
+		return fmt.Errorf("%d source addresses: at most %d are possible", len(f.Local), m.MaxEntries())
+	}
+	for _, a := range f.Local {
+		if err := m.Put(addressBytes(a), uint8(1)); err != nil {
+			return fmt.Errorf("enter source address %s: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// refused words an error of the kernel about BPF.
+func refused(what string, err error) error {
+	var rejected *ebpf.VerifierError
+	switch {
+	case errors.As(err, &rejected) && len(rejected.Log) > 0:
+		return fmt.Errorf("%s: this kernel's verifier does not accept it: %w", what, err)
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s: %w: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root", what, unix.EPERM)
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("%s: %w", what, &link.UnsupportedError{Feature: "BPF programs with BTF and live frames", MinKernel: "5.18"})
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

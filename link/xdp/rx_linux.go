@@ -1,0 +1,171 @@
+//go:build amd64 || arm64
+
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+const (
+	// checkEvery is how often an idle reader looks whether the interface is still there: nobody tells it.
+	checkEvery = 50 * time.Millisecond
+	// settle is how long after the interface went down frames may still come out of the kernel.
+	settle = 20 * time.Millisecond
+	// pollFrames bounds the frames of one Poll, so that rows leave and the end of a scan is seen.
+	pollFrames = 4096
+)
+
+// An RX reads the tap's ring buffer. It waits with the Go scheduler's poller: a thread that sleeps in a system call would
+// keep others from its place.
+type RX struct {
+	core    *core
+	ring    *ring
+	file    *os.File        // a descriptor of the ring's own
+	raw     syscall.RawConn // of file
+	ready   func(uintptr) bool
+	clock   clock
+	frame   link.Frame
+	checked time.Time // when the interface was last looked at
+	err     error     // permanent
+	broken  error     // what is wrong with the interface; becomes permanent when nothing came for settle
+	until   time.Time
+}
+
+var _ link.RX = (*RX)(nil)
+
+// openRX returns a reader of the ring.
+func openRX(c *core, r *ring, fd int) (*RX, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("wait for ring buffer: %w", err)
+	}
+	rx := &RX{core: c, ring: r, file: os.NewFile(uintptr(fd), "ring buffer"), clock: newClock()}
+	rx.ready = func(uintptr) bool { return rx.ring.ready() }
+	var err error
+	if rx.raw, err = rx.file.SyscallConn(); err != nil {
+		_ = rx.file.Close()
+		return nil, fmt.Errorf("wait for ring buffer: %w", err)
+	}
+	return rx, nil
+}
+
+// Poll hands over what is in the ring buffer, at most some thousand frames.
+func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	var deadline time.Time
+	for {
+		if n := r.hand(fn); n > 0 {
+			return n, nil
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(d)
+		}
+		r.check(now)
+		if r.broken != nil && now.After(r.until) {
+			r.err = r.broken
+			return 0, r.err
+		}
+		left := deadline.Sub(now)
+		if left <= 0 {
+			return 0, nil
+		}
+		if err := r.wait(now, left); err != nil {
+			r.err = err
+			return 0, err
+		}
+	}
+}
+
+// hand calls fn for each frame in the ring.
+func (r *RX) hand(fn func(f *link.Frame)) int {
+	if !r.ring.ready() {
+		return 0
+	}
+	r.clock.set()
+	f := &r.frame
+	f.IfIndex, f.Ether = r.core.dev.index, true
+	n := 0
+	for ; n < pollFrames; n++ {
+		a, ok := r.ring.next()
+		if !ok {
+			break
+		}
+		if a.data == nil {
+			continue
+		}
+		f.Data, f.Len, f.At = a.data, a.len, r.clock.wall(a.at)
+		fn(f)
+	}
+	r.ring.give()
+	f.Data = nil
+	return n
+}
+
+// check looks from time to time whether the interface is still there.
+func (r *RX) check(now time.Time) {
+	if r.broken != nil || now.Sub(r.checked) < checkEvery {
+		return
+	}
+	r.checked = now
+	if err := r.core.dev.check(); err != nil {
+		r.broken = fmt.Errorf("receive on %s: %w", r.core.dev.name, err)
+		r.until = now.Add(settle)
+	}
+}
+
+// wait waits until there is something in the ring, at most d.
+func (r *RX) wait(now time.Time, d time.Duration) error {
+	if err := r.file.SetReadDeadline(now.Add(min(d, checkEvery))); err != nil {
+		return fmt.Errorf("wait for ring buffer: %w", err)
+	}
+	err := r.raw.Read(r.ready)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return fmt.Errorf("wait for ring buffer: %w", err)
+}
+
+// Received counts frames that passed the filter.
+func (r *RX) Received() uint64 { return r.core.tally().received }
+
+// Lost counts frames for which the ring buffer had no room.
+func (r *RX) Lost() uint64 { return r.core.tally().lost }
+
+// Close releases the queue.
+func (r *RX) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file, r.err = nil, os.ErrClosed
+	return errors.Join(err, r.core.release())
+}
+
+// A clock turns times of CLOCK_MONOTONIC, which the program stamps frames with, into those that a [link.Frame] has.
+type clock struct{ offset int64 }
+
+func newClock() clock {
+	var c clock
+	c.set()
+	return c
+}
+
+// set follows the wall clock, which may be set.
+func (c *clock) set() {
+	var mono unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err == nil {
+		c.offset = time.Now().UnixNano() - mono.Nano()
+	}
+}
+
+func (c *clock) wall(mono uint64) int64 { return int64(mono) + c.offset }

@@ -1,0 +1,217 @@
+//go:build amd64 || arm64
+
+package xdp
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// Waiting. A driver whose queue is full does not say when it has room again: sleep, twice as long each time. A tap that is
+// half full is looked at again when its reader has had time for some hundred answers.
+const (
+	firstSleep = 50 * time.Microsecond
+	lastSleep  = 2 * time.Millisecond
+	holdSleep  = 200 * time.Microsecond
+)
+
+// counters are written by the owner of the queue, read by anyone, and alone on their cache lines.
+type counters struct {
+	_                                       [64]byte
+	queued, sent, refused, retried, aborted atomic.Uint64
+	_                                       [64]byte
+}
+
+// A TX is a transmit queue. Its slots are one batch, the same memory each time: when Submit returns the kernel has copied
+// the frames, and the driver has taken or refused them.
+type TX struct {
+	core     *core
+	runner   *runner
+	state    *state
+	descs    []descriptor
+	slots    []link.Slot // what Reserve hands out; Template and N are those of the last Submit
+	reserved int         // slots handed out by the last Reserve and not submitted
+	longest  int         // frame that the interface takes
+	retries  int
+	err      error // permanent
+	aborts   atomic.Uint32
+	counters counters
+}
+
+var _ link.TX = (*TX)(nil)
+
+// Reserve hands out the first slots of the batch. It never waits.
+func (t *TX) Reserve(s []link.Slot, _ time.Duration) int {
+	if t.runner == nil {
+		return 0
+	}
+	t.forget(0)
+	t.reserved = copy(s, t.slots)
+	return t.reserved
+}
+
+// forget marks the reserved slots from the first on as written by nobody knows what.
+func (t *TX) forget(first int) {
+	for i := first; i < t.reserved; i++ {
+		t.slots[i].Template = 0
+	}
+	t.reserved = 0
+}
+
+// Submit sends the frames.
+func (t *TX) Submit(s []link.Slot) error {
+	if t.err != nil {
+		return t.err
+	}
+	if len(s) > t.reserved {
+		return fmt.Errorf("submit %d slots: %d are reserved", len(s), t.reserved)
+	}
+	ready := 0
+	for i := range s {
+		n := s[i].N
+		if s[i].ID() != uint32(i) || uint(n) > uint(len(t.slots[i].Data)) {
+			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, i, len(t.slots[i].Data))
+		}
+		own := &t.slots[i]
+		own.N, own.Template = n, s[i].Template
+		if t.fits(own) {
+			t.descs[ready] = descriptor{len: uint16(n), slot: uint16(i)}
+			ready++
+		}
+	}
+	t.forget(len(s))
+	t.counters.queued.Add(uint64(len(s)))
+	t.counters.refused.Add(uint64(len(s) - ready))
+	return t.send(ready)
+}
+
+// fits says whether the interface takes frames of that length; one with a VLAN tag may be longer by the tag, as for
+// is_skb_forwardable in net/core/dev.c.
+func (t *TX) fits(s *link.Slot) bool {
+	most := t.longest
+	if s.N > etherLen && s.Data[12] == 0x81 && s.Data[13] == 0 {
+		most += vlanLen
+	}
+	return s.N >= etherLen && s.N <= most
+}
+
+// send sends what the first n descriptors name. Each frame ends up sent, refused or aborted, whatever happens.
+func (t *TX) send(n int) error {
+	aborts := t.aborts.Load()
+	for tries := 0; n > 0; {
+		for t.core.full() && t.aborts.Load() == aborts {
+			sleep(holdSleep)
+		}
+		if t.aborts.Load() != aborts {
+			t.counters.aborted.Add(uint64(n))
+			return nil
+		}
+		if errno := t.call(n); errno != 0 {
+			t.counters.refused.Add(uint64(n))
+			t.err = fmt.Errorf("send on %s: run program: %w", t.core.dev.name, errno)
+			return t.err
+		}
+		failed := t.gather(n)
+		t.counters.sent.Add(uint64(n - failed))
+		if failed == 0 {
+			return nil
+		}
+		if failed < n {
+			n, tries = failed, 0
+		}
+		if err := t.core.dev.check(); err != nil {
+			t.counters.refused.Add(uint64(n))
+			t.err = fmt.Errorf("send on %s: %w", t.core.dev.name, err)
+			return t.err
+		}
+		if tries >= t.retries {
+			t.counters.refused.Add(uint64(n))
+			return nil
+		}
+		t.counters.retried.Add(1)
+		sleep(min(firstSleep<<min(tries, 20), lastSleep))
+		tries++
+	}
+	return nil
+}
+
+// call has the kernel send the first n descriptors. The thread is held, for the program knows the sender by it.
+func (t *TX) call(n int) unix.Errno {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	st := t.state
+	*st = state{end: uint32(n), thread: uint32(unix.Gettid())}
+	defer func() { st.thread = 0 }() // the numbers of threads that ended are given to others
+	for {
+		left := int(st.end - st.next)
+		if left == 0 {
+			return 0
+		}
+		errno := t.runner.run(left)
+		if errno != 0 && errno != unix.EINTR && errno != unix.EAGAIN {
+			return errno
+		}
+	}
+}
+
+// gather moves the descriptors of frames that the driver did not take to the front and returns their number: those it
+// refused, and those that did not get as far as the driver, which are the last ones.
+func (t *TX) gather(n int) int {
+	st := t.state
+	if st.refused == 0 && st.done == st.end {
+		return 0
+	}
+	failed := 0
+	for i := range t.descs[:n] {
+		d := t.descs[i]
+		if d.refused == 0 && uint32(i) < st.done {
+			continue
+		}
+		d.refused = 0
+		t.descs[failed] = d
+		failed++
+	}
+	return failed
+}
+
+// sleep is finer than time.Sleep, which rounds up to a millisecond. An early wake-up by a signal does no harm.
+func sleep(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil)
+}
+
+// Stats returns the counters.
+func (t *TX) Stats() link.TXStats {
+	c := &t.counters
+	return link.TXStats{
+		Queued: c.queued.Load(), Sent: c.sent.Load(), Refused: c.refused.Load(),
+		Retried: c.retried.Load(), Aborted: c.aborted.Load(),
+	}
+}
+
+// Drain has nothing to wait for.
+func (t *TX) Drain(context.Context) error { return nil }
+
+// Abort ends the retries of a Submit under way, whose unsent frames Stats counts; nothing else is ever queued.
+func (t *TX) Abort() int {
+	t.aborts.Add(1)
+	return 0
+}
+
+// Close releases the queue. The memory of its slots goes with the last queue of the link.
+func (t *TX) Close() error {
+	if t.runner == nil {
+		return nil
+	}
+	t.runner.close()
+	t.runner, t.err, t.reserved = nil, os.ErrClosed, 0
+	return t.core.release()
+}

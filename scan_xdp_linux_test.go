@@ -1,0 +1,105 @@
+package zmap
+
+import (
+	"iter"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/link"
+)
+
+// crowdNetwork is where a BPF program answers for some of the addresses. Its presence makes the test Internet take what is
+// sent past the kernel's stack.
+const crowdNetwork = "10.99.0.0/16"
+
+func startCrowd(t *testing.T, hosts ...lab.Hosts) (*lab.Net, *lab.Crowd) {
+	t.Helper()
+	crowd := &lab.Crowd{Prefix: prefix(crowdNetwork), Share: 0.3}
+	return startWorld(t, lab.World{Ports: []uint16{80}, Tally: true, Hosts: hosts, Crowd: crowd}), crowd
+}
+
+// members yields the hosts of a crowd.
+func members(c *lab.Crowd) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for a := range addrsOf(c.Prefix) {
+			if c.Has(a) && !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// TestXDPFindsExactlyTheCrowd scans as fast as it goes, with one sender and with two, and with both ways to end connections.
+func TestXDPFindsExactlyTheCrowd(t *testing.T) {
+	net, crowd := startCrowd(t)
+	for _, c := range []struct {
+		name    string
+		rst     link.RSTPolicy
+		senders int
+	}{{"kernel resets", link.RSTPass, 1}, {"link resets", link.RSTReset, 1}, {"two senders", link.RSTReset, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			before, err := net.Stats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg, rows := synScan(crowdNetwork)
+			cfg.Rate, cfg.Link, cfg.RST, cfg.Senders = Unlimited, "auto", c.rst, c.senders
+			r := run(t, cfg)
+			if r.Link != "xdp" || r.Reason != engine.WalkDone || r.Lost != 0 || r.Refused != 0 {
+				t.Errorf("link %s (%s), %v, %d answers lost, %d probes refused: want xdp, walk done, none", r.Link, r.Why, r.Reason, r.Lost, r.Refused)
+			}
+			eachOnce(t, "hosts of the crowd", rows.count(row.first), members(crowd))
+			after, err := net.Stats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			hosts := after.Crowd.Answered - before.Crowd.Answered
+			if n := after.Crowd.SYNs - before.Crowd.SYNs; n != 1<<16 || r.Sent != n || hosts != r.SuccessTotal {
+				t.Errorf("%d SYNs arrived, %d sent by our count; %d hosts answered, %d by our count", n, r.Sent, hosts, r.SuccessTotal)
+			}
+			// Two processors together can fill the cable's queue, and the program has no way to send a second time. A real host
+			// repeats its SYN-ACK, and gets another RST.
+			if n := after.Crowd.Resets - before.Crowd.Resets; n > hosts || c.senders == 1 && n != hosts || n < hosts*9/10 {
+				t.Errorf("%d of %d connections were reset", n, hosts)
+			}
+		})
+	}
+}
+
+// TestXDPFindsHostsOfEveryKind goes by the socket's tests: what is there does not depend on the way to it.
+func TestXDPFindsHostsOfEveryKind(t *testing.T) {
+	net, _ := startCrowd(t, kinds()...)
+	c, rows := synScan(kindsNetwork)
+	c.Link, c.Cooldown = "xdp", 1500*time.Millisecond
+	r := run(t, c)
+	if r.Link != "xdp" || r.Lost != 0 {
+		t.Errorf("link %s, %d answers lost: want xdp and none", r.Link, r.Lost)
+	}
+	eachOnce(t, "hosts that accept", rows.count(row.first), net.Truth().Addrs(lab.SYN(80), lab.SYNACK))
+	refused := rows.count(func(r row) bool { return r.class() == "rst" })
+	eachOnce(t, "hosts that refuse", refused, net.Truth().Addrs(lab.SYN(80), lab.RST))
+	unreachable := rows.count(func(r row) bool { return r.class() == "icmp" })
+	eachOnce(t, "hosts that routers answer for", unreachable, net.Truth().Addrs(lab.SYN(80), lab.Unreachable))
+}
+
+// TestXDPLeavesTheInterfaceAsItWas opens and closes, and lets sockets have their turn where sending past the stack is of no use.
+func TestXDPLeavesTheInterfaceAsItWas(t *testing.T) {
+	startNet(t, lab.Hosts{Prefix: prefix("10.1.0.0/24"), Kind: lab.Kernel}) // the other end listens to sockets alone
+	c, rows := synScan("10.1.0.0/24")
+	c.Rate = Unlimited
+	r := run(t, c)
+	if r.Link != "socket" {
+		t.Errorf("link %s (%s), want socket", r.Link, r.Why)
+	}
+	eachOnce(t, "hosts", rows.count(row.first), addrsOf(prefix("10.1.0.0/24")))
+	c, _ = synScan("10.1.0.0/24")
+	c.Link = "xdp"
+	if _, err := Run(t.Context(), c); err == nil {
+		t.Error("a scan over XDP where nothing leaves: no error")
+	} else {
+		t.Log(err)
+	}
+}
