@@ -47,6 +47,18 @@ func (b *Bitmap) See(index uint64, o Outcome) bool {
 	return word.Or(bit)&bit != 0
 }
 
+// Warm implements [Seen].
+func (b *Bitmap) Warm(indexes []uint64) {
+	for _, index := range indexes {
+		if index >= b.targets {
+			continue
+		}
+		if p := b.pages[index>>pageShift].Load(); p != nil {
+			p[index%(1<<pageShift)/64].Load() // an atomic load is one that the compiler keeps
+		}
+	}
+}
+
 // fill puts a page into an empty slot, unless another goroutine is faster, and returns the page that is there.
 func fill(slot *atomic.Pointer[page]) *page {
 	p := new(page)

@@ -37,6 +37,9 @@ type Seen interface {
 	// See notes an answer of the target with this index and reports whether it is a repeat. It waits for
 	// nothing but another receiver's See.
 	See(index uint64, o Outcome) (repeat bool)
+	// Warm has the processor fetch what See of these targets will look at. It changes nothing but time: the memory of one
+	// is awaited while others are asked for, where a See after the other waits for each.
+	Warm(indexes []uint64)
 }
 
 // Method is a way to remember. The zero Method is MethodAuto.
@@ -153,3 +156,6 @@ type Nothing struct{}
 
 // See returns false.
 func (Nothing) See(uint64, Outcome) bool { return false }
+
+// Warm implements [Seen].
+func (Nothing) Warm([]uint64) {}

@@ -31,8 +31,7 @@ func (c *collector) run() {
 			}
 			s.reopen()
 			c.take(b)
-			b.n = 0
-			s.free <- b
+			s.free.give(b)
 		case <-tick.C:
 			s.reopen() // a receiver may have closed the gate just after the last batch was taken
 			c.flush()

@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Counts are a scan's numbers at one moment.
 type Counts struct {
@@ -35,29 +38,45 @@ type sendCounts struct {
 	_           [104]byte // a cache line of its own, and its neighbour, which some processors fetch along
 }
 
-// recvCounts are one receiver's counters. The receiver writes them; anyone reads.
+// heard are a receiver's own counters, which nobody else looks at.
+type heard struct {
+	frames, passed, failed, fragments uint64
+	success, unique                   uint64
+	cooldown, cooldownUnique          uint64
+	app, appUnique                    uint64
+	failure                           uint64
+}
+
+// recvCounts are one receiver's counters for everyone. The receiver brings them up to date after each look at its queue.
 type recvCounts struct {
-	frames, passed, failed, fragments atomic.Uint64
-	success, unique                   atomic.Uint64
-	cooldown, cooldownUnique          atomic.Uint64
-	app, appUnique                    atomic.Uint64
-	failure                           atomic.Uint64
-	_                                 [40]byte
+	mu  sync.Mutex // guards now
+	now heard
+	_   [32]byte // two receivers' counters on cache lines of their own
+}
+
+// publish shows everyone what the receiver has counted.
+func (r *recvCounts) publish(h *heard) {
+	r.mu.Lock()
+	r.now = *h
+	r.mu.Unlock()
 }
 
 // addTo adds the receiver's counters to c.
 func (r *recvCounts) addTo(c *Counts) {
-	c.Frames += r.frames.Load()
-	c.Passed += r.passed.Load()
-	c.Failed += r.failed.Load()
-	c.Fragments += r.fragments.Load()
-	c.SuccessTotal += r.success.Load()
-	c.SuccessUnique += r.unique.Load()
-	c.CooldownTotal += r.cooldown.Load()
-	c.CooldownUnique += r.cooldownUnique.Load()
-	c.AppTotal += r.app.Load()
-	c.AppUnique += r.appUnique.Load()
-	c.FailureTotal += r.failure.Load()
+	r.mu.Lock()
+	h := r.now
+	r.mu.Unlock()
+	c.Frames += h.frames
+	c.Passed += h.passed
+	c.Failed += h.failed
+	c.Fragments += h.fragments
+	c.SuccessTotal += h.success
+	c.SuccessUnique += h.unique
+	c.CooldownTotal += h.cooldown
+	c.CooldownUnique += h.cooldownUnique
+	c.AppTotal += h.app
+	c.AppUnique += h.appUnique
+	c.FailureTotal += h.failure
 }
 
 // Counts returns the numbers at this moment. It may be called from any goroutine, during and after Run.

@@ -80,10 +80,17 @@ func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, f
 	v[5] = record.Uint(uint64(p.TTL))
 }
 
-// setSystem writes the engine's own fields.
-func (l *layout) setSystem(row *record.Record, repeat, cooldown bool, at int64) {
+// setRepeat writes the first of the engine's own fields.
+func (l *layout) setRepeat(row *record.Record, repeat bool) {
+	row.Values[l.system] = record.Boolean(repeat)
+}
+
+// isCooldown reads the second.
+func (l *layout) isCooldown(row *record.Record) bool { return row.Values[l.system+1].Bool() }
+
+// setSystem writes the engine's own fields but the first.
+func (l *layout) setSystem(row *record.Record, cooldown bool, at int64) {
 	v := row.Values[l.system:]
-	v[0] = record.Boolean(repeat)
 	v[1] = record.Boolean(cooldown)
 	v[2] = record.Moment(at)
 	v[3] = record.Uint(uint64(at / 1e9))

@@ -25,21 +25,19 @@ func TestMemoryIsWhatRowsTake(t *testing.T) {
 		return m.HeapAlloc
 	}
 	const receivers = 2
-	s := &Scan{layout: lay, free: make(chan *batch, batchesFor(receivers))}
-	carried := make([]byte, d.Capture.Snap)
+	n := batchesFor(receivers)
 	before := heap()
-	for range cap(s.free) {
-		s.free <- &batch{}
-	}
-	for range cap(s.free) {
-		b := s.freeBatch()
-		for _, row := range b.rows {
+	all := newStock(lay.schema, n)
+	carried := make([]byte, d.Capture.Snap)
+	taken := make([]*batch, n)
+	for i := range taken {
+		taken[i] = all.take()
+		for _, row := range taken[i].rows {
 			row.Copy(carried)
 		}
-		s.free <- b
 	}
 	got, want := float64(heap()-before), float64(Memory(d, receivers))
-	runtime.KeepAlive(s)
+	runtime.KeepAlive(taken)
 	if got < 0.95*want || got > 1.3*want {
 		t.Errorf("rows take %.0f bytes of the heap, Memory says %.0f", got, want)
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -14,24 +13,6 @@ import (
 	"github.com/zmap-go/zmap/validate"
 )
 
-// Sizes of the way from the receivers to the collector. A batch leaves when it is full or when the link has nothing more
-// for now. A row takes some 2 KB, so the 4,096 that may be on their way stay below 10 MB; the link's ring behind them holds
-// far more.
-const (
-	batchRows = 128
-	queueLen  = 32
-)
-
-// batchesFor is how many batches there are for so many receivers: those in the queue, one that each receiver fills, and one
-// that the collector empties.
-func batchesFor(receivers int) int { return queueLen + receivers + 1 }
-
-// Memory returns how many bytes the rows on their way from the receivers to the sink can take: about, for what answers carry
-// is of any length up to what is captured of them. They take it when that many answers come at once, and keep it then.
-func Memory(d probe.Description, receivers int) uint64 {
-	return uint64(batchesFor(receivers)*batchRows) * uint64(record.Size(Schema(d))+cmp.Or(d.Capture.Snap, link.MaxFrame))
-}
-
 // How long a receiver waits for frames at once: long, since every wait costs the Go scheduler some work, at the sender's
 // expense if they share a core, but for the last ones, which are the end of the scan.
 const (
@@ -39,12 +20,6 @@ const (
 	finalWait  = 10 * time.Millisecond
 	finalPolls = 3 // empty polls in a row after which a stopped receiver believes that nothing is left
 )
-
-// A batch is a number of rows on their way to the collector, which hands it back through the free list.
-type batch struct {
-	rows []*record.Record
-	n    int
-}
 
 // A receiver turns frames of one queue into rows. Everything in it is owned by its goroutine, but the counters, which it
 // writes.
@@ -57,10 +32,14 @@ type receiver struct {
 	asked  askedTags // tags, for answers from another port than the one asked
 	desc   probe.Description
 	parsed packet.Parsed
+	module record.Record // the module's fields of the row that is being filled
 	batch  *batch
-	counts *recvCounts
-	until  int64 // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
-	past   bool  // a frame came after that: all before it have been looked at
+	// indexes are those of the targets of the batch's rows.
+	indexes []uint64
+	count   heard
+	counts  *recvCounts // where count is shown
+	until   int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
+	past    bool        // a frame came after that: all before it have been looked at
 }
 
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
@@ -75,6 +54,7 @@ func (r *receiver) run() {
 		}
 		n, err := r.rx.Poll(wait, take)
 		r.flush()
+		r.counts.publish(&r.count)
 		if err != nil {
 			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
 			return
@@ -97,31 +77,30 @@ func (r *receiver) run() {
 
 // take looks at one frame: decode, match, look the target up, deduplicate, fill a row.
 func (r *receiver) take(f *link.Frame) {
-	c := r.counts
-	c.frames.Add(1)
+	c := &r.count
+	c.frames++
 	if r.until != 0 && f.At > r.until {
 		r.past = true
 	}
 	p := &r.parsed
 	p.Decode(f.Data, linkType(f.Ether))
 	if p.Fragment != packet.NotFragment {
-		c.fragments.Add(1)
+		c.fragments++
 	}
 	t, ok := r.recognise()
 	if !ok {
-		c.failed.Add(1)
+		c.failed++
 		return
 	}
-	c.passed.Add(1)
+	c.passed++
 	if r.batch == nil {
-		r.batch = r.scan.freeBatch()
+		r.batch = r.scan.free.take()
 	}
 	row := r.batch.rows[r.batch.n]
 	row.Reset()
-	if r.fill(row, f, &t) {
-		r.batch.n++
-	}
-	if r.batch.n == len(r.batch.rows) {
+	r.fill(row, f, &t)
+	r.indexes = append(r.indexes, t.Index)
+	if r.batch.n++; r.batch.n == len(r.batch.rows) {
 		r.flush()
 	}
 }
@@ -134,60 +113,76 @@ func linkType(ether bool) packet.LinkType {
 	return packet.LinkIP
 }
 
-// fill writes the row and counts it; it returns false for rows that the default mode does not want.
-func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) bool {
-	s := r.scan
-	module := row.Section(s.layout.module, s.layout.system)
+// fill writes the row, all but whether it is a repeat.
+func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) {
+	l := &r.scan.layout
+	r.module = row.Section(l.module, l.system) // a variable would escape to the heap
 	if r.timed != nil {
 		r.timed.Arrived(f.At)
 	}
-	r.dec.Decode(&r.parsed, &module)
-	success := row.Values[s.layout.success].Bool()
-	outcome := dedup.Failure
-	if success {
-		outcome = dedup.Success
-	}
-	repeat := s.cfg.Seen.See(t.Index, outcome)
-	cooldown := isClosed(s.sendingDone)
-	r.count(row, success, repeat, cooldown)
-	if s.cfg.DefaultMode && (!success || repeat) {
-		return false
-	}
-	s.layout.setIP(row, &r.parsed, t, r.desc.FromResponder)
-	s.layout.setSystem(row, repeat, cooldown, f.At)
-	return true
+	r.dec.Decode(&r.parsed, &r.module)
+	l.setIP(row, &r.parsed, t, r.desc.FromResponder)
+	l.setSystem(row, isClosed(r.scan.sendingDone), f.At)
 }
 
-// count adds one validated answer to the counters.
-func (r *receiver) count(row *record.Record, success, repeat, cooldown bool) {
-	c := r.counts
+// judge finds the repeats among the rows of the batch, counts them all, and drops those that the default mode does not
+// want. It looks at many together because memory that one has to wait for comes while others are asked for.
+func (r *receiver) judge() {
+	s, rows := r.scan, r.batch.rows
+	s.cfg.Seen.Warm(r.indexes)
+	kept := 0
+	for i, index := range r.indexes {
+		row := rows[i]
+		success := row.Values[s.layout.success].Bool()
+		outcome := dedup.Failure
+		if success {
+			outcome = dedup.Success
+		}
+		repeat := s.cfg.Seen.See(index, outcome)
+		r.tally(row, success, repeat, s.layout.isCooldown(row))
+		if s.cfg.DefaultMode && (!success || repeat) {
+			continue
+		}
+		s.layout.setRepeat(row, repeat)
+		rows[kept], rows[i] = row, rows[kept]
+		kept++
+	}
+	r.batch.n, r.indexes = kept, r.indexes[:0]
+}
+
+// tally adds one validated answer to the counters.
+func (r *receiver) tally(row *record.Record, success, repeat, cooldown bool) {
+	c := &r.count
 	if !success {
-		c.failure.Add(1)
+		c.failure++
 		return
 	}
-	c.success.Add(1)
+	c.success++
 	if cooldown {
-		c.cooldown.Add(1)
+		c.cooldown++
 	}
 	app := r.scan.layout.app >= 0 && row.Values[r.scan.layout.app].Bool()
 	if app {
-		c.app.Add(1)
+		c.app++
 	}
 	if repeat {
 		return
 	}
-	c.unique.Add(1)
+	c.unique++
 	if cooldown {
-		c.cooldownUnique.Add(1)
+		c.cooldownUnique++
 	}
 	if app {
-		c.appUnique.Add(1)
+		c.appUnique++
 	}
 }
 
-// flush hands the batch over. It blocks while the queue is full: the senders are held back long before that.
+// flush judges the rows of the batch and hands it over. It blocks while the queue is full: the senders are held back long before that.
 func (r *receiver) flush() {
 	if r.batch == nil || r.batch.n == 0 {
+		return
+	}
+	if r.judge(); r.batch.n == 0 {
 		return
 	}
 	b := r.batch

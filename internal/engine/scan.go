@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/validate"
 )
 
@@ -30,7 +29,7 @@ type Scan struct {
 	rows       atomic.Uint64
 
 	queue chan *batch
-	free  chan *batch
+	free  *stock
 
 	sendingDone chan struct{} // closed when the last sender has drained its queue
 	listening   chan struct{} // closed when the cooldown is over
@@ -63,12 +62,9 @@ func New(cfg Config) (*Scan, error) {
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
 		queue:       make(chan *batch, queueLen),
-		free:        make(chan *batch, batchesFor(len(cfg.Link.RX))),
+		free:        newStock(lay.schema, batchesFor(len(cfg.Link.RX))),
 		sendingDone: make(chan struct{}),
 		listening:   make(chan struct{}),
-	}
-	for range cap(s.free) {
-		s.free <- &batch{}
 	}
 	s.firstPort = cfg.Space.At(0).Port
 	if desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort) {
@@ -104,19 +100,6 @@ func (s *Scan) claim(n int) int {
 			return int(got)
 		}
 	}
-}
-
-// freeBatch takes an empty batch, waiting while all are on their way to the collector. Its rows are made at first use: a
-// scan with few answers never needs most of them.
-func (s *Scan) freeBatch() *batch {
-	b := <-s.free
-	if b.rows == nil {
-		b.rows = make([]*record.Record, batchRows)
-		for i := range b.rows {
-			b.rows[i] = record.New(s.layout.schema)
-		}
-	}
-	return b
 }
 
 // Run scans until a reason to stop comes, and returns what was done, also with an error. The error is a [*StopError]
@@ -182,7 +165,7 @@ func (s *Scan) receiver(i int) *receiver {
 	tags := s.tagger()
 	return &receiver{
 		scan: s, rx: s.cfg.Link.RX[i], dec: s.cfg.Probe.NewDecoder(), tags: tags, asked: askedTags{Tagger: tags},
-		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i],
+		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i], indexes: make([]uint64, 0, batchRows),
 	}
 }
 

@@ -36,7 +36,7 @@ func contenders(o *options, link lab.Link, dir string) (list []contender, missin
 	ours := func(name string, count int, args ...string) contender {
 		out := dir + "/ours"
 		return contender{name: "this zmap, " + name, path: o.zmap, args: append([]string{
-			"-q", "-v", "0", "-r", "0", "-T", threads, "-p", "80", "-n", strconv.Itoa(count), "-c", o.cooldown(), "-o", out,
+			"-C", "/dev/null", "-q", "-v", "0", "-r", "0", "-T", threads, "-p", "80", "-n", strconv.Itoa(count), "-c", o.cooldown(), "-o", out,
 			"-e", "7", "-b", "/dev/null", network,
 		}, args...), out: out, ownXDP: slices.Contains(args, "xdp")}
 	}

@@ -22,10 +22,12 @@ SEC("xdp")
 int scan(struct xdp_md *ctx)
 {
 	struct view v = {};
+	int plain;
 
 	if (ctx->ingress_ifindex == LOOPBACK)
 		return send_next(ctx);
-	if (!is_candidate(ctx, &v))
+	plain = view_plain(ctx, &v);
+	if (plain == PLAIN_OTHER || (plain == PLAIN_NOT && !is_candidate(ctx, &v)))
 		return XDP_PASS;
 	return take_candidate(ctx, &v);
 }

@@ -212,6 +212,12 @@ static __always_inline int is_our_port(__be16 port)
 	return (ports[p >> 6] >> (p & 63)) & 1;
 }
 
+static __always_inline int is_wanted_segment(__u8 flags)
+{
+	return want_tcp == TCP_ALL ||
+	       (want_tcp == TCP_ANSWERS && ((flags & TCP_RST) || (flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)));
+}
+
 static __always_inline int view_tcp(struct xdp_md *ctx, struct view *v)
 {
 	__u8 head[14];
@@ -219,10 +225,8 @@ static __always_inline int view_tcp(struct xdp_md *ctx, struct view *v)
 	if (want_tcp == TCP_NONE || LOAD(ctx, v->transport, &head))
 		return 0;
 	v->flags = head[13];
-	if (want_tcp == TCP_ANSWERS && !(v->flags & TCP_RST) && (v->flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK))
-		return 0;
 	v->port = *(__be16 *)(head + 2);
-	return is_our_port(v->port);
+	return is_wanted_segment(v->flags) && is_our_port(v->port);
 }
 
 static __always_inline int view_udp(struct xdp_md *ctx, struct view *v)
@@ -233,6 +237,39 @@ static __always_inline int view_udp(struct xdp_md *ctx, struct view *v)
 		return 0;
 	v->port = head[1];
 	return is_our_port(v->port);
+}
+
+/* The frame that most answers are: whole, IPv4 without options, TCP, no tags. */
+struct plain {
+	struct ether ether;
+	struct ipv4 ip;
+	struct tcp tcp;
+} __attribute__((packed));
+
+#define PLAIN_NOT 0    /* it is another sort of frame: look closer */
+#define PLAIN_WANTED 1
+#define PLAIN_OTHER 2  /* it is one, and nothing that is wanted */
+
+/* Looks at a plain frame without a helper: the same answer as is_candidate gives in several times the time. */
+static __always_inline int view_plain(struct xdp_md *ctx, struct view *v)
+{
+	struct plain *f = (void *)(long)ctx->data;
+
+	if ((void *)(f + 1) > (void *)(long)ctx->data_end || f->ether.type != TYPE_IPV4 || f->ip.version_words != 0x45 ||
+	    f->ip.proto != PROTO_TCP || (f->ip.fragment & bpf_htons(0x3fff)))
+		return PLAIN_NOT;
+	v->flags = f->tcp.flags;
+	v->port = f->tcp.dst;
+	if (!is_wanted_segment(v->flags) || !is_our_port(v->port))
+		return PLAIN_OTHER;
+	map_address(&v->dst, f->ip.dst);
+	if (!is_local(&v->dst))
+		return PLAIN_OTHER;
+	v->ip = ETHER_LEN;
+	v->transport = ETHER_LEN + IPV4_LEN;
+	v->proto = PROTO_TCP;
+	v->simple = 1;
+	return PLAIN_WANTED;
 }
 
 /* Says whether the frame can be an answer, and what it is. */
