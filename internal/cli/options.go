@@ -37,7 +37,7 @@ type scanOptions struct {
 	logFile, metadataFile, statusFile, unreachable   string
 	logDirectory                                     string
 	syslog, noSyslog                                 bool
-	quiet                                            bool
+	quiet, summary                                   bool
 	notes, userMetadata                              string
 	maxSendFailures                                  int64
 	minHitRate                                       float64
@@ -180,6 +180,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
 	s.text(&o.unreachable, "unreachable-file", "", "write the targets on the local network that do not answer ARP, and so get no probe, to `file`, one a line")
 	s.flag(&o.quiet, "quiet", "q", "print no status line")
+	s.flag(&o.summary, "summary", "g", "accepted for old scripts: the log ends with a summary")
 	s.textOrEmpty(&o.notes, "notes", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
 	return s.FlagSet

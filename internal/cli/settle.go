@@ -21,32 +21,42 @@ const (
 // blocklist if neither does.
 func (o *scanOptions) settle(options *pflag.FlagSet, etc string) error {
 	o.line = givenIn(options)
+	var remarks []string
+	var err error
 	switch {
 	case o.config != "":
-		if err := applyConf(options, o.config); err != nil {
+		if remarks, err = applyConf(options, o.config); err != nil {
 			return fmt.Errorf("--config: %w", err)
 		}
 	case etc != "":
-		if err := o.applyMachineConf(options, filepath.Join(etc, machineConf)); err != nil {
+		if remarks, err = applyMachineConf(options, filepath.Join(etc, machineConf)); err != nil {
 			return err
 		}
 	}
+	o.remarks = append(o.remarks, remarks...)
 	o.typed = givenIn(options)
+	if isDefaultFormat(o.format) {
+		o.remarks = append(o.remarks, "output module "+o.format+" is what a scan without --output-module writes")
+		o.format = "csv"
+		delete(o.typed, "output-module")
+	}
+	if o.summary {
+		o.remarks = append(o.remarks, "option --summary has nothing to do: the log ends with a summary")
+	}
 	return o.settleBlocklist(etc)
 }
 
 // applyMachineConf is applyConf for a file that need not be there. One that this user may not read is passed over, as C ZMap
 // does, but not in silence: the machine's blocklist may be named there.
-func (o *scanOptions) applyMachineConf(options *pflag.FlagSet, path string) error {
+func applyMachineConf(options *pflag.FlagSet, path string) (remarks []string, err error) {
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return nil, nil
 	case errors.Is(err, fs.ErrPermission):
-		o.remarks = append(o.remarks, "the options in "+path+" are not used: "+fs.ErrPermission.Error())
-		return nil
+		return []string{"the options in " + path + " are not used: " + fs.ErrPermission.Error()}, nil
 	case err != nil:
-		return fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	_ = f.Close() // was only read
 	return applyConf(options, path)
