@@ -43,7 +43,8 @@ func (o *scanOptions) settle(options *pflag.FlagSet, etc string) error {
 	if o.summary {
 		o.remarks = append(o.remarks, "option --summary has nothing to do: the log ends with a summary")
 	}
-	return o.settleBlocklist(etc)
+	o.settleBlocklist(etc)
+	return nil
 }
 
 // applyMachineConf is applyConf for a file that need not be there. One that this user may not read is passed over, as C ZMap
@@ -63,26 +64,21 @@ func applyMachineConf(options *pflag.FlagSet, path string) (remarks []string, er
 }
 
 // settleBlocklist chooses the blocklist if nobody did: that of the machine or, if it has none, the built-in one.
-func (o *scanOptions) settleBlocklist(etc string) error {
+func (o *scanOptions) settleBlocklist(etc string) {
 	chosen := o.line["blocklist-file"] || o.typed["blocklist-file"] && o.line["config"]
 	o.ownList = chosen && !citizen.IsBuiltin(o.blocklist)
-	if o.ownList && len(o.allowSpecial) > 0 && (o.line["allow-special"] || !o.line["blocklist-file"]) {
-		return fmt.Errorf("--allow-special has nothing to do: it is for the default blocklist, and --blocklist-file names %s; "+
-			"take the networks out of that file, or leave one of the two out", o.blocklist)
-	}
 	if o.blocklist != "" {
-		return nil
+		return
 	}
 	o.blocklist = citizen.ListSpecial
 	if etc == "" {
-		return nil
+		return
 	}
 	// A list that is there and cannot be read is a mistake when it is read, and no reason to scan without it.
 	path := filepath.Join(etc, machineBlocklist)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		o.blocklist = path
 	}
-	return nil
 }
 
 // givenIn returns the long names of the options that were given.
