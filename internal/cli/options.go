@@ -101,7 +101,7 @@ func paceOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.rate, "rate", "r", "send `pps` probes a second; 0 means as fast as the link goes (default 10000)", -1, math.MaxInt32)
 	s.text(&o.bandwidth, "bandwidth", "B", "send `bps` bits a second on the wire, with suffix K, M or G; instead of --rate")
-	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default: what suits the link, 64 with sockets and 1024 with XDP)", 1, 65535)
+	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default: what suits the link, 64 with sockets and 4096 with XDP)", 1, 65535)
 	s.text(&o.maxTargets, "max-targets", "n", "ask at most `n` targets, or n% of all that there could be")
 	s.integer(&o.maxRuntime, "max-runtime", "t", "send for at most `seconds`; the cooldown comes after it", 0, math.MaxInt32)
 	s.integer(&o.maxResults, "max-results", "N", "end the scan after `n` results", 0, math.MaxInt64)
