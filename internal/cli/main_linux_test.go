@@ -2,10 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +25,7 @@ func TestMain(m *testing.M) {
 		"powerless": func() { become(withoutCapabilities) },
 		"withdev":   func() { become(withDevices) },
 	}
-	for _, name := range slices.Concat(toolNames, slices.Collect(maps.Keys(oldTools))) {
+	for _, name := range toolNames {
 		programs[name] = program
 	}
 	suite := suiteFunc(func() int {

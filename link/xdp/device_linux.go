@@ -42,33 +42,50 @@ func lookUp(cfg link.Config) (*device, error) {
 		return nil, &link.UnsupportedError{Feature: "XDP on the interface " + i.Name + ", which is not Ethernet"}
 	}
 	d := &device{name: i.Name, index: i.Index, mac: i.HardwareAddr, mtu: i.MTU}
-	return d, d.check()
+	return d, d.connected()
 }
 
-// check returns an error that wraps [link.ErrDown] if the interface is down, not connected or gone.
+// check returns an error that wraps [link.ErrDown] if the interface is switched off or gone. Without a carrier it is neither:
+// frames are refused until it is back.
 func (d *device) check() error {
+	_, err := d.flags()
+	return err
+}
+
+// connected returns the error of check, or one that wraps [link.ErrDown] if there is no carrier.
+func (d *device) connected() error {
+	flags, err := d.flags()
+	if err == nil && flags&unix.IFF_RUNNING == 0 {
+		err = fmt.Errorf("interface %s is not connected (no carrier: cable or peer is missing): %w", d.name, link.ErrDown)
+	}
+	return err
+}
+
+// flags asks for the interface's flags, with the requests of man 7 netdevice, by its number: its name may be another's now.
+func (d *device) flags() (uint16, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("open socket: %w", err)
+		return 0, fmt.Errorf("open socket: %w", err)
 	}
-	defer func() { _ = unix.Close(fd) }()
+	defer unix.Close(fd)
 	req, err := unix.NewIfreq(d.name)
 	if err != nil {
-		return fmt.Errorf("look up interface %s: %w", d.name, err)
+		return 0, fmt.Errorf("look up interface %s: %w", d.name, err)
 	}
-	err = unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req)
-	if errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("interface %s is gone: %w", d.name, link.ErrDown)
+	req.SetUint32(uint32(d.index))
+	err = unix.IoctlIfreq(fd, unix.SIOCGIFNAME, req)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req)
 	}
-	if err != nil {
-		return fmt.Errorf("look up flags of interface %s: %w", d.name, err)
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return 0, fmt.Errorf("interface %s is gone: %w", d.name, link.ErrDown)
+	case err != nil:
+		return 0, fmt.Errorf("look up flags of interface %s: %w", d.name, err)
 	}
 	flags := req.Uint16()
-	switch {
-	case flags&unix.IFF_UP == 0:
-		return fmt.Errorf("interface %s is switched off (ip link set %s up): %w", d.name, d.name, link.ErrDown)
-	case flags&unix.IFF_RUNNING == 0:
-		return fmt.Errorf("interface %s is not connected (no carrier: cable or peer is missing): %w", d.name, link.ErrDown)
+	if flags&unix.IFF_UP == 0 {
+		err = fmt.Errorf("interface %s is switched off (ip link set %[1]s up): %w", req.Name(), link.ErrDown)
 	}
-	return nil
+	return flags, err
 }

@@ -18,6 +18,7 @@ import (
 const (
 	programScan    = "scan"
 	programVerdict = "verdict"
+	programUnsent  = "unsent"
 )
 
 // largest is LARGE of bpf/tap.h: the most that is copied of a frame.
@@ -75,7 +76,7 @@ func frameSizes(cfg *link.Config) (frameLen, room int) {
 	if cfg.FrameLen == 0 {
 		return shortest, link.MaxFrame
 	}
-	return cfg.FrameLen, max(cfg.FrameLen, shortest)
+	return max(cfg.FrameLen, etherLen), max(cfg.FrameLen, shortest)
 }
 
 // shortest is Ethernet's shortest frame without its check sequence: what the frame has that proves a link.

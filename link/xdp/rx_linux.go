@@ -72,18 +72,23 @@ func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
 		}
 		r.check(now)
 		if r.broken != nil && now.After(r.until) {
-			r.err = r.broken
-			return 0, r.err
+			return 0, r.end(r.broken)
 		}
 		left := deadline.Sub(now)
 		if left <= 0 {
 			return 0, nil
 		}
 		if err := r.wait(now, left); err != nil {
-			r.err = err
-			return 0, err
+			return 0, r.end(err)
 		}
 	}
+}
+
+// end makes the error permanent. Senders do not wait for this reader any more.
+func (r *RX) end(err error) error {
+	r.err = err
+	r.core.deaf.Store(true)
+	return err
 }
 
 // hand calls fn for each frame in the ring.
@@ -111,13 +116,17 @@ func (r *RX) hand(fn func(f *link.Frame)) int {
 	return n
 }
 
-// check looks from time to time whether the interface is still there.
+// check looks from time to time whether the interface and the program on it are still there.
 func (r *RX) check(now time.Time) {
 	if r.broken != nil || now.Sub(r.checked) < checkEvery {
 		return
 	}
 	r.checked = now
-	if err := r.core.dev.check(); err != nil {
+	err := r.core.dev.check()
+	if err == nil {
+		err = r.core.attached()
+	}
+	if err != nil {
 		r.broken = fmt.Errorf("receive on %s: %w", r.core.dev.name, err)
 		r.until = now.Add(settle)
 	}
@@ -147,7 +156,8 @@ func (r *RX) Close() error {
 		return nil
 	}
 	err := r.file.Close()
-	r.file, r.err = nil, os.ErrClosed
+	r.file = nil
+	_ = r.end(os.ErrClosed)
 	return errors.Join(err, r.core.release())
 }
 

@@ -23,6 +23,7 @@ const (
 	scanMapSlots       = "slots"
 	scanMapTallies     = "tallies"
 	scanProgScan       = "scan"
+	scanProgUnsent     = "unsent"
 	scanProgVerdict    = "verdict"
 	scanVarAnyLocal    = "any_local"
 	scanVarBatch       = "batch"
@@ -85,6 +86,7 @@ type scanSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type scanProgramSpecs struct {
 	Scan    *ebpf.ProgramSpec `ebpf:"scan"`
+	Unsent  *ebpf.ProgramSpec `ebpf:"unsent"`
 	Verdict *ebpf.ProgramSpec `ebpf:"verdict"`
 }
 
@@ -188,12 +190,14 @@ type scanVariables struct {
 // It can be passed to loadScanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type scanPrograms struct {
 	Scan    *ebpf.Program `ebpf:"scan"`
+	Unsent  *ebpf.Program `ebpf:"unsent"`
 	Verdict *ebpf.Program `ebpf:"verdict"`
 }
 
 func (p *scanPrograms) Close() error {
 	return _ScanClose(
 		p.Scan,
+		p.Unsent,
 		p.Verdict,
 	)
 }

@@ -5,6 +5,7 @@ package xdp
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"unsafe"
 
@@ -16,19 +17,20 @@ import (
 
 // A state is struct sender of bpf/sender.h.
 type state struct {
+	task    uint64
+	key     uint32
 	next    uint32
 	end     uint32
 	done    uint32
-	thread  uint32
 	refused uint32
-	_       [27]uint32
+	_       [25]uint32
 }
 
 // A descriptor is struct descriptor of bpf/sender.h.
 type descriptor struct {
-	len     uint16
-	slot    uint16
-	refused uint32
+	len   uint16
+	slot  uint16
+	error uint32
 }
 
 // A shared is a BPF array map, all of it in our memory. The kernel keeps the map as long as it is mapped.
@@ -97,12 +99,13 @@ const (
 	// liveBatch is how many frames the kernel makes before it runs the driver's receive side. 256 is what the ring of a veth
 	// holds, and had frames refused; 32 to 128 measure the same.
 	liveBatch = 64
-	// meta is how many bytes are in front of the frame: the sender's number.
-	meta = 4
+	// meta is how many bytes are in front of the frame: struct mark of bpf/sender.h.
+	meta = 8
 )
 
 // A runner makes the calls of one sender. All that a call reads is in it, so that nothing is allocated for one.
 type runner struct {
+	key   uint32 // what marks the frames, beside the sender's number
 	attr  testRun
 	ctx   xdpContext
 	input []byte
@@ -111,8 +114,9 @@ type runner struct {
 
 // newRunner returns a runner for frames of frameLen bytes. close releases it.
 func newRunner(program *ebpf.Program, sender, frameLen int) *runner {
-	r := &runner{input: make([]byte, meta+frameLen)}
+	r := &runner{key: rand.Uint32(), input: make([]byte, meta+frameLen)}
 	binary.NativeEndian.PutUint32(r.input, uint32(sender))
+	binary.NativeEndian.PutUint32(r.input[4:], r.key)
 	r.ctx = xdpContext{data: meta, end: uint32(len(r.input)), ingress: loopback}
 	r.pin.Pin(&r.input[0])
 	r.pin.Pin(&r.ctx)
@@ -136,6 +140,42 @@ func (r *runner) run(n int) unix.Errno {
 }
 
 func (r *runner) close() { r.pin.Unpin() }
+
+// A tap is the attachment of our program to an interface. All that a call reads and writes is in it.
+type tap struct {
+	ask struct { // the part of union bpf_attr that BPF_OBJ_GET_INFO_BY_FD reads
+		fd, len uint32
+		info    uint64
+	}
+	info struct { // the part of struct bpf_link_info that is about links of XDP
+		kind, id, program, _ uint32
+		index                uint32
+		_                    uint32
+	}
+	pin runtime.Pinner
+}
+
+const objGetInfoByFD = 15 // BPF_OBJ_GET_INFO_BY_FD
+
+// newTap returns the attachment with that descriptor. close releases it.
+func newTap(fd int) *tap {
+	t := &tap{}
+	t.pin.Pin(&t.info)
+	t.ask.fd, t.ask.len = uint32(fd), uint32(unsafe.Sizeof(t.info))
+	t.ask.info = uint64(uintptr(unsafe.Pointer(&t.info)))
+	return t
+}
+
+// index returns the number of the interface, 0 if the program is on none any more.
+func (t *tap) index() (uint32, error) {
+	_, _, errno := unix.RawSyscall(unix.SYS_BPF, objGetInfoByFD, uintptr(unsafe.Pointer(&t.ask)), unsafe.Sizeof(t.ask))
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.info.index, nil
+}
+
+func (t *tap) close() { t.pin.Unpin() }
 
 // word views eight bytes of a ring buffer's control page.
 func word(b []byte) *uint64 { return (*uint64)(unsafe.Pointer(&b[:8][0])) }

@@ -21,6 +21,7 @@ const (
 	firstSleep = 50 * time.Microsecond
 	lastSleep  = 2 * time.Millisecond
 	holdSleep  = 200 * time.Microsecond
+	holdChecks = 250 // so many sleeps are between two looks at the interface
 )
 
 // counters are written by the owner of the queue, read by anyone, and alone on their cache lines.
@@ -28,6 +29,13 @@ type counters struct {
 	_                                       [64]byte
 	queued, sent, refused, retried, aborted atomic.Uint64
 	_                                       [64]byte
+}
+
+// reset sets the counters to zero.
+func (c *counters) reset() {
+	for _, n := range []*atomic.Uint64{&c.queued, &c.sent, &c.refused, &c.retried, &c.aborted} {
+		n.Store(0)
+	}
 }
 
 // A TX is a transmit queue. Its slots are one batch, the same memory each time: when Submit returns the kernel has copied
@@ -39,9 +47,10 @@ type TX struct {
 	descs    []descriptor
 	slots    []link.Slot // what Reserve hands out; Template and N are those of the last Submit
 	reserved int         // slots handed out by the last Reserve and not submitted
-	longest  int         // frame that the interface takes
+	longest  int         // frame that the interface takes, without a VLAN tag
 	retries  int
-	err      error // permanent
+	err      error      // permanent
+	why      unix.Errno // the last frame that did not leave did not for this reason
 	aborts   atomic.Uint32
 	counters counters
 }
@@ -105,81 +114,117 @@ func (t *TX) fits(s *link.Slot) bool {
 
 // send sends what the first n descriptors name. Each frame ends up sent, refused or aborted, whatever happens.
 func (t *TX) send(n int) error {
+	c := &t.counters
 	aborts := t.aborts.Load()
-	for tries := 0; n > 0; {
-		for t.core.full() && t.aborts.Load() == aborts {
-			sleep(holdSleep)
-		}
+	for tries := 0; n > 0; tries++ {
+		err := t.hold(aborts)
 		if t.aborts.Load() != aborts {
-			t.counters.aborted.Add(uint64(n))
+			c.aborted.Add(uint64(n))
 			return nil
 		}
-		if errno := t.call(n); errno != 0 {
-			t.counters.refused.Add(uint64(n))
-			t.err = fmt.Errorf("send on %s: run program: %w", t.core.dev.name, errno)
-			return t.err
+		if err == nil {
+			var sent, again int
+			sent, again, err = t.round(n)
+			c.sent.Add(uint64(sent))
+			c.refused.Add(uint64(n - sent - again))
+			n = again
+			if sent > 0 {
+				tries = 0
+			}
 		}
-		failed := t.gather(n)
-		t.counters.sent.Add(uint64(n - failed))
-		if failed == 0 {
-			return nil
-		}
-		if failed < n {
-			n, tries = failed, 0
-		}
-		if err := t.core.dev.check(); err != nil {
-			t.counters.refused.Add(uint64(n))
+		switch {
+		case err != nil:
+			c.refused.Add(uint64(n))
 			t.err = fmt.Errorf("send on %s: %w", t.core.dev.name, err)
 			return t.err
-		}
-		if tries >= t.retries {
-			t.counters.refused.Add(uint64(n))
+		case n > 0 && tries >= t.retries:
+			c.refused.Add(uint64(n))
 			return nil
+		case n > 0:
+			c.retried.Add(1)
+			sleep(min(firstSleep<<min(tries, 20), lastSleep))
 		}
-		t.counters.retried.Add(1)
-		sleep(min(firstSleep<<min(tries, 20), lastSleep))
-		tries++
 	}
 	return nil
 }
 
-// call has the kernel send the first n descriptors. The thread is held, for the program knows the sender by it.
+// hold waits while the tap's buffer is more than half full, unless the queue is aborted or the interface goes away.
+func (t *TX) hold(aborts uint32) error {
+	for i := 1; t.core.full() && t.aborts.Load() == aborts; i++ {
+		sleep(holdSleep)
+		if i%holdChecks != 0 {
+			continue
+		}
+		if err := t.core.dev.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round offers the first n frames once. again is how many did not leave and may be offered again: they are the first ones
+// then. With an error nothing will ever leave.
+func (t *TX) round(n int) (sent, again int, err error) {
+	errno := t.call(n)
+	sent, again = t.gather(n)
+	if errno != 0 && errno != unix.ENOMEM { // of memory there may be more a moment later
+		return sent, again, fmt.Errorf("run program: %w", errno)
+	}
+	if sent > 0 || again == 0 {
+		return sent, again, nil
+	}
+	// The driver takes frames in bulks, and those behind one that it will not take share its fate.
+	first := t.descs[0]
+	copy(t.descs[:again], t.descs[1:again])
+	t.descs[again-1] = first
+	return sent, again, t.core.dev.check()
+}
+
+// call has the kernel send the first n descriptors. The thread is held: the program tells senders apart by it.
 func (t *TX) call(n int) unix.Errno {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	st := t.state
-	*st = state{end: uint32(n), thread: uint32(unix.Gettid())}
-	defer func() { st.thread = 0 }() // the numbers of threads that ended are given to others
+	*st = state{key: t.runner.key, end: uint32(n)}
+	defer func() { st.task = 0 }() // others will have it when the thread has ended
 	for {
-		left := int(st.end - st.next)
+		left := st.end - st.next
 		if left == 0 {
 			return 0
 		}
-		errno := t.runner.run(left)
-		if errno != 0 && errno != unix.EINTR && errno != unix.EAGAIN {
+		errno := t.runner.run(int(left))
+		switch {
+		case errno != 0 && errno != unix.EINTR:
 			return errno
+		case st.end-st.next == left:
+			return unix.EIO // the program is not ours
 		}
 	}
 }
 
-// gather moves the descriptors of frames that the driver did not take to the front and returns their number: those it
-// refused, and those that did not get as far as the driver, which are the last ones.
-func (t *TX) gather(n int) int {
+// gather counts the frames that left, and moves the descriptors of those that may be offered again to the front: not those
+// that are too long for the interface.
+func (t *TX) gather(n int) (sent, again int) {
 	st := t.state
-	if st.refused == 0 && st.done == st.end {
-		return 0
+	if st.refused == 0 && st.done == uint32(n) {
+		return n, 0
 	}
-	failed := 0
 	for i := range t.descs[:n] {
 		d := t.descs[i]
-		if d.refused == 0 && uint32(i) < st.done {
+		switch {
+		case d.error == 0 && uint32(i) < st.done:
+			sent++
 			continue
+		case d.error == uint32(unix.EMSGSIZE) && uint32(i) >= st.end:
+			continue
+		case d.error != 0:
+			t.why = unix.Errno(d.error)
 		}
-		d.refused = 0
-		t.descs[failed] = d
-		failed++
+		d.error = 0
+		t.descs[again] = d
+		again++
 	}
-	return failed
+	return sent, again
 }
 
 // sleep is finer than time.Sleep, which rounds up to a millisecond. An early wake-up by a signal does no harm.

@@ -16,8 +16,6 @@
 /* Of the two licences, the one that the kernel asks for in programs that look at its structures. */
 char program_license[] SEC("license") = "GPL";
 
-#define LOOPBACK 1 /* LOOPBACK_IFINDEX in include/net/net_namespace.h */
-
 SEC("xdp")
 int scan(struct xdp_md *ctx)
 {

@@ -10,22 +10,45 @@
 #include <bpf/bpf_helpers.h>
 #include "wire.h"
 
-/* The state of one sender, alone on its cache lines. User space sets all of it before each call. */
+#define LOOPBACK 1 /* LOOPBACK_IFINDEX in include/net/net_namespace.h: where the frames of a sender come from */
+
+/*
+ * The state of one sender, alone on its cache lines. User space sets all of it before each call.
+ *
+ *	0 .......... done .......... next .......... end .......... frames of the call
+ *	| has a verdict | in the bulk  | to be sent    | set aside
+ *
+ * A bulk is what redirects have gathered and the driver has not seen. Its frames are consecutive descriptors, for those that
+ * got into none change places with the last ones.
+ */
 struct sender {
-	__u32 next;    /* descriptor of the next frame to send */
-	__u32 end;     /* one behind the last */
-	__u32 done;    /* frames before this descriptor have a verdict of the driver */
-	__u32 thread;  /* that calls, as the kernel numbers threads */
+	__u64 task;    /* that calls, set with its first frame: threads have other numbers in other namespaces */
+	__u32 key;     /* in front of its frames */
+	__u32 next;
+	__u32 end;
+	__u32 done;
 	__u32 refused; /* frames that the driver did not take */
-	__u32 unused[27];
+	__u32 unused[25];
 };
 
-/* What to send: so many bytes of a slot. User space reads back whether the driver refused it. */
+/* What to send: so many bytes of a slot. User space reads back why it did not leave: 0 if it did. */
 struct descriptor {
 	__u16 len;
 	__u16 slot;
-	__u32 refused;
+	__u32 error;
 };
+
+/*
+ * What is in front of a frame: the sender, and the key by which the program knows that the number is one. The kernel writes
+ * it once and uses the memory for many frames of a call, and whoever receives one at the other end of a virtual cable may
+ * have written over it.
+ */
+struct mark {
+	__u32 number;
+	__u32 key;
+};
+
+#define TOO_LONG 90 /* EMSGSIZE in include/uapi/asm-generic/errno.h */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -66,6 +89,24 @@ const volatile __u32 count = 1;     /* senders */
 
 #define UNROLLED 16 /* words that are copied without a helper: 128 bytes */
 
+/* Takes the frame that was the next one out of what is to be sent. */
+static __always_inline void set_aside(struct sender *sender, __u32 who, __u32 error)
+{
+	__u32 at = who * batch + sender->next - 1, last = who * batch + sender->end - 1;
+	struct descriptor *failed = bpf_map_lookup_elem(&descriptors, &at);
+	struct descriptor *other = bpf_map_lookup_elem(&descriptors, &last);
+	struct descriptor moved;
+
+	if (!failed || !other)
+		return;
+	failed->error = error;
+	moved = *failed;
+	*failed = *other;
+	*other = moved;
+	sender->next--;
+	sender->end--;
+}
+
 /* Copies a slot into a frame of just frame_len bytes. */
 static __always_inline int copy_usual(struct xdp_md *ctx, struct slot *slot)
 {
@@ -99,30 +140,37 @@ static __always_inline int copy_other(struct xdp_md *ctx, struct slot *slot, __u
 	return bpf_xdp_store_bytes(ctx, 0, slot, len);
 }
 
-/* Turns the frame into the next one to send. The sender's number is in front of it. */
+/* Copies the slot that the descriptor names into the frame. */
+static __always_inline int copy(struct xdp_md *ctx, struct descriptor *desc, __u32 first)
+{
+	__u32 at = first + desc->slot;
+	struct slot *slot = bpf_map_lookup_elem(&slots, &at);
+
+	if (!slot)
+		return -1;
+	return desc->len == frame_len ? copy_usual(ctx, slot) : copy_other(ctx, slot, desc->len);
+}
+
+/* Turns the frame into the next one to send. */
 static __always_inline int send_next(struct xdp_md *ctx)
 {
-	__u32 *number = (void *)(long)ctx->data_meta;
+	struct mark *mark = (void *)(long)ctx->data_meta;
 	struct descriptor *desc;
 	struct sender *sender;
-	struct slot *slot;
 	__u32 who, at;
 
-	if ((void *)(number + 1) > (void *)(long)ctx->data)
+	if ((void *)(mark + 1) > (void *)(long)ctx->data)
 		return XDP_DROP;
-	who = *number;
+	who = mark->number;
 	sender = bpf_map_lookup_elem(&senders, &who);
-	if (!sender || sender->next >= sender->end)
+	if (!sender || sender->key != mark->key || sender->next >= sender->end)
 		return XDP_DROP;
+	if (!sender->task)
+		sender->task = bpf_get_current_task();
 	at = who * batch + sender->next++;
 	desc = bpf_map_lookup_elem(&descriptors, &at);
-	if (!desc)
-		return XDP_DROP;
-	at = who * batch + desc->slot;
-	slot = bpf_map_lookup_elem(&slots, &at);
-	if (!slot)
-		return XDP_DROP;
-	if (desc->len == frame_len ? copy_usual(ctx, slot) : copy_other(ctx, slot, desc->len))
-		return XDP_DROP;
-	return bpf_redirect(out_index, 0);
+	if (desc && !copy(ctx, desc, who * batch))
+		return bpf_redirect(out_index, 0);
+	set_aside(sender, who, TOO_LONG);
+	return XDP_DROP;
 }

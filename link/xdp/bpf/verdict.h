@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The driver's verdict. A redirect only puts a frame into a bulk of up to 16; what became of the bulk is told by the trace
- * point behind ndo_xdp_xmit (bq_xmit_all in kernel/bpf/devmap.c), while the thread that called still runs: the frames of
- * a bulk are consecutive descriptors, and those that the driver did not take are its tail.
+ * What became of the frames, told by trace points while the thread that called still runs. A redirect only puts a frame into
+ * a bulk of up to 16, or fails (xdp_do_redirect_frame in net/core/filter.c); what became of a bulk is told by the one behind
+ * ndo_xdp_xmit (bq_xmit_all in kernel/bpf/devmap.c): what the driver did not take is its tail.
  */
 #pragma once
 #include <linux/bpf.h>
@@ -11,18 +11,46 @@
 #include "sender.h"
 
 #define MAX_BULK 64 /* DEV_MAP_BULK_SIZE is 16 */
+#define NO_ROOM 105 /* ENOBUFS in include/uapi/asm-generic/errno.h */
 
 struct net_device {
 	int ifindex;
 } __attribute__((preserve_access_index));
 
-static __always_inline void note_verdict(struct sender *sender, __u32 who, __u32 sent, __u32 drops)
-{
-	__u32 first = sender->done + sent;
+struct bpf_prog;
 
+/* The sender whose call this thread is in, and its number. */
+static __always_inline struct sender *calling(__u32 *number)
+{
+	__u64 task = bpf_get_current_task();
+
+	for (__u32 i = 0; i < count; i++) {
+		__u32 who = i;
+		struct sender *sender = bpf_map_lookup_elem(&senders, &who);
+
+		if (!sender)
+			return 0;
+		if (sender->task == task) {
+			*number = who;
+			return sender;
+		}
+	}
+	return 0;
+}
+
+SEC("tp_btf/xdp_devmap_xmit")
+int BPF_PROG(verdict, const struct net_device *from, const struct net_device *to, int sent, int drops, int err)
+{
+	struct sender *sender;
+	__u32 who, first;
+
+	if (to->ifindex != out_index)
+		return 0;
+	sender = calling(&who);
 	/* Frames that others redirect meanwhile on this thread are none of ours: nothing of ours is waiting then. */
-	if (sender->next - sender->done < sent + drops)
-		return;
+	if (!sender || sender->next - sender->done < sent + drops)
+		return 0;
+	first = sender->done + sent;
 	sender->done = first + drops;
 	sender->refused += drops;
 	for (__u32 i = 0; i < MAX_BULK && i < drops; i++) {
@@ -30,27 +58,22 @@ static __always_inline void note_verdict(struct sender *sender, __u32 who, __u32
 		struct descriptor *desc = bpf_map_lookup_elem(&descriptors, &at);
 
 		if (desc)
-			desc->refused = 1;
+			desc->error = err ? -err : NO_ROOM;
 	}
+	return 0;
 }
 
-SEC("tp_btf/xdp_devmap_xmit")
-int BPF_PROG(verdict, const struct net_device *from, const struct net_device *to, int sent, int drops, int err)
+SEC("tp_btf/xdp_redirect_err")
+int BPF_PROG(unsent, const struct net_device *from, const struct bpf_prog *program, const void *target, int err, int map_type,
+	     __u32 map, __u32 to)
 {
-	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	struct sender *sender;
+	__u32 who;
 
-	if (to->ifindex != out_index)
+	if (to != out_index || from->ifindex != LOOPBACK)
 		return 0;
-	for (__u32 i = 0; i < count; i++) {
-		__u32 who = i;
-		struct sender *sender = bpf_map_lookup_elem(&senders, &who);
-
-		if (!sender)
-			return 0;
-		if (sender->thread == thread) {
-			note_verdict(sender, who, sent, drops);
-			return 0;
-		}
-	}
+	sender = calling(&who);
+	if (sender && sender->next > sender->done)
+		set_aside(sender, who, -err);
 	return 0;
 }
