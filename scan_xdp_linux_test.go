@@ -1,6 +1,7 @@
 package zmap
 
 import (
+	"fmt"
 	"iter"
 	"net/netip"
 	"testing"
@@ -65,6 +66,31 @@ func TestXDPFindsExactlyTheCrowd(t *testing.T) {
 			if n := after.Crowd.Resets - before.Crowd.Resets; n > hosts || c.senders == 1 && n != hosts || n < hosts*9/10 {
 				t.Errorf("%d of %d connections were reset", n, hosts)
 			}
+		})
+	}
+}
+
+// TestXDPPacing is TestPacing at rates for which a socket is no match, with the time stamps of the other end's driver.
+func TestXDPPacing(t *testing.T) {
+	const most = 3_000_000
+	crowd := &lab.Crowd{Prefix: prefix("10.64.0.0/10"), Stamps: most}
+	net := startWorld(t, lab.World{Crowd: crowd})
+	for _, rate := range []float64{300_000, 1_000_000} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			config, _ := synScan(crowd.Prefix.String())
+			config.Link, config.Rate, config.Cooldown, config.MaxTargets.N = "xdp", rate, -1, most
+			if testing.Short() {
+				config.MaxTargets.N = uint64(rate)
+			}
+			r := run(t, config)
+			got, err := net.Arrivals(t.Context(), time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Frames != r.Sent || got.Lost != 0 {
+				t.Errorf("%d sent, %d arrived, %d without a time: want all and none", r.Sent, got.Frames, got.Lost)
+			}
+			checkPacing(t, rate, got)
 		})
 	}
 }

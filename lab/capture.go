@@ -44,6 +44,9 @@ type Captured struct {
 	Kept []KeptFrame
 }
 
+// maxTimes is how many frames a capture can time (256 MiB); the others are lost to it.
+const maxTimes = 1 << 25
+
 // A KeptFrame is a captured frame with its Ethernet header.
 type KeptFrame struct {
 	At   time.Time

@@ -55,9 +55,6 @@ type recorder struct {
 	err    error
 }
 
-// maxTimes is how many frames a capture can time (256 MiB); the others are lost to it.
-const maxTimes = 1 << 25
-
 func (in *internet) capture(_ context.Context, spec CaptureSpec) (any, error) {
 	ring, err := openRing(in.index, spec.Select.filter())
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 type Crowd struct {
 	Prefix netip.Prefix
 	Share  float64 // 0 to 1
+	// Stamps is how many SYNs get a time stamp, in the driver: see Net.Arrivals. Capture would cost more than the SYNs do.
+	Stamps int
 }
 
 // CrowdStats count what the program saw.
@@ -32,6 +34,8 @@ func (c *Crowd) validate() error {
 		return errors.New("world: crowd: overlaps what hosts may not use")
 	case math.IsNaN(c.Share) || c.Share < 0 || c.Share > 1:
 		return fmt.Errorf("world: crowd: share %v is not from 0 to 1", c.Share)
+	case c.Stamps < 0 || c.Stamps > maxTimes:
+		return fmt.Errorf("world: crowd: %d time stamps: must be 0 to %d", c.Stamps, maxTimes)
 	}
 	return nil
 }

@@ -16,10 +16,13 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	crowdMapStamped   = "stamped"
 	crowdMapTally     = "tally"
+	crowdMapTimes     = "times"
 	crowdProgCrowd    = "crowd"
 	crowdVarMask      = "mask"
 	crowdVarNetwork   = "network"
+	crowdVarStamps    = "stamps"
 	crowdVarThreshold = "threshold"
 )
 
@@ -72,7 +75,9 @@ type crowdProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdMapSpecs struct {
-	Tally *ebpf.MapSpec `ebpf:"tally"`
+	Stamped *ebpf.MapSpec `ebpf:"stamped"`
+	Tally   *ebpf.MapSpec `ebpf:"tally"`
+	Times   *ebpf.MapSpec `ebpf:"times"`
 }
 
 // crowdVariableSpecs contains global variables before they are loaded into the kernel.
@@ -81,6 +86,7 @@ type crowdMapSpecs struct {
 type crowdVariableSpecs struct {
 	Mask      *ebpf.VariableSpec `ebpf:"mask"`
 	Network   *ebpf.VariableSpec `ebpf:"network"`
+	Stamps    *ebpf.VariableSpec `ebpf:"stamps"`
 	Threshold *ebpf.VariableSpec `ebpf:"threshold"`
 }
 
@@ -104,12 +110,16 @@ func (o *crowdObjects) Close() error {
 //
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdMaps struct {
-	Tally *ebpf.Map `ebpf:"tally"`
+	Stamped *ebpf.Map `ebpf:"stamped"`
+	Tally   *ebpf.Map `ebpf:"tally"`
+	Times   *ebpf.Map `ebpf:"times"`
 }
 
 func (m *crowdMaps) Close() error {
 	return _CrowdClose(
+		m.Stamped,
 		m.Tally,
+		m.Times,
 	)
 }
 
@@ -119,6 +129,7 @@ func (m *crowdMaps) Close() error {
 type crowdVariables struct {
 	Mask      *ebpf.Variable `ebpf:"mask"`
 	Network   *ebpf.Variable `ebpf:"network"`
+	Stamps    *ebpf.Variable `ebpf:"stamps"`
 	Threshold *ebpf.Variable `ebpf:"threshold"`
 }
 

@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -15,8 +17,9 @@ import (
 
 // A crowdProgram is a running Crowd. It ends with the process.
 type crowdProgram struct {
-	maps *ebpf.Collection
-	at   link.Link
+	maps   *ebpf.Collection
+	at     link.Link
+	stamps int
 }
 
 // openCrowd attaches the program to the interface with that index.
@@ -26,11 +29,14 @@ func openCrowd(c *Crowd, index int) (*crowdProgram, error) {
 		return nil, fmt.Errorf("read the crowd's program: %w", err)
 	}
 	mask := binary.BigEndian.Uint32(net.CIDRMask(c.Prefix.Bits(), 32))
-	for name, v := range map[string]any{"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": c.threshold()} {
+	for name, v := range map[string]any{
+		"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": c.threshold(), "stamps": uint32(c.Stamps),
+	} {
 		if err := spec.Variables[name].Set(v); err != nil {
 			return nil, fmt.Errorf("set %s of the crowd's program: %w", name, err)
 		}
 	}
+	spec.Maps["times"].MaxEntries = uint32(max(c.Stamps, 1))
 	maps, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load the crowd's program: %w", err)
@@ -40,7 +46,7 @@ func openCrowd(c *Crowd, index int) (*crowdProgram, error) {
 		maps.Close()
 		return nil, fmt.Errorf("attach the crowd's program: %w", err)
 	}
-	return &crowdProgram{maps, at}, nil
+	return &crowdProgram{maps, at, c.Stamps}, nil
 }
 
 // HearCrowd lets the scanner's interface take what a Crowd sends, which vanishes where no XDP program listens: it attaches one
@@ -75,4 +81,49 @@ func (p *crowdProgram) stats() (sum CrowdStats, err error) {
 		sum.Others += e.Others
 	}
 	return sum, nil
+}
+
+// Arrivals describes the SYNs to the crowd since the last call, or since New, as a Capture would: the first World.Crowd.Stamps
+// of them; the others are Lost. Its times count from the start of the machine. Nothing should be on its way meanwhile.
+func (n *Net) Arrivals(ctx context.Context, window time.Duration) (Captured, error) {
+	var out Captured
+	err := n.control.call(ctx, opArrivals, window, &out)
+	return out, err
+}
+
+func (in *internet) arrivals(_ context.Context, window time.Duration) (any, error) {
+	if in.crowd == nil || in.crowd.stamps == 0 {
+		return nil, errors.New("there is no crowd with time stamps (World.Crowd.Stamps)")
+	}
+	at, all, err := in.crowd.takeTimes()
+	if err != nil {
+		return nil, err
+	}
+	out := Captured{Frames: all, Lost: all - uint64(len(at))}
+	out.summarise(at, window)
+	return out, nil
+}
+
+// takeTimes returns the time stamps and the number of SYNs since the last call.
+func (p *crowdProgram) takeTimes() (at []int64, all uint64, err error) {
+	stamped, times := p.maps.Maps["stamped"], p.maps.Maps["times"]
+	if err := stamped.Lookup(uint32(0), &all); err != nil {
+		return nil, 0, fmt.Errorf("count the crowd's time stamps: %w", err)
+	}
+	memory, err := times.Memory()
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the crowd's time stamps: %w", err)
+	}
+	text := make([]byte, 8*min(all, uint64(p.stamps)))
+	if _, err := memory.ReadAt(text, 0); err != nil {
+		return nil, 0, fmt.Errorf("read the crowd's time stamps: %w", err)
+	}
+	if err := stamped.Put(uint32(0), uint64(0)); err != nil {
+		return nil, 0, fmt.Errorf("clear the crowd's time stamps: %w", err)
+	}
+	at = make([]int64, len(text)/8)
+	for i := range at {
+		at[i] = int64(binary.NativeEndian.Uint64(text[8*i:]))
+	}
+	return at, all, nil
 }

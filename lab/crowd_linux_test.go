@@ -8,7 +8,7 @@ import (
 
 // TestCrowd asks addresses of a crowd: those that have a host answer, and no others.
 func TestCrowd(t *testing.T) {
-	crowd := &Crowd{Prefix: netip.MustParsePrefix("10.9.0.0/24"), Share: 0.4}
+	crowd := &Crowd{Prefix: netip.MustParsePrefix("10.9.0.0/24"), Share: 0.4, Stamps: 200}
 	n := newWorld(t, World{Crowd: crowd})
 	end, err := n.HearCrowd()
 	if err != nil {
@@ -48,5 +48,15 @@ func TestCrowd(t *testing.T) {
 	}
 	if want := (CrowdStats{SYNs: 256, Answered: uint64(hosts), Resets: st.Crowd.Resets}); st.Crowd != want {
 		t.Errorf("counts %+v, want %+v", st.Crowd, want)
+	}
+	// All SYNs are counted and the first ones stamped, then it begins anew.
+	for _, want := range []Captured{{Frames: 256, Lost: 56}, {}} {
+		got, err := n.Arrivals(t.Context(), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Frames != want.Frames || got.Lost != want.Lost || got.MaxInWindow != int(want.Frames-want.Lost) {
+			t.Errorf("arrivals %+v, want %d, %d of them lost, the others in one hour", got, want.Frames, want.Lost)
+		}
 	}
 }

@@ -41,13 +41,14 @@ func serveInternet(left uint64) error {
 	defer func() { _ = conn.Close() }()
 	in := &internet{left: left, control: conn, captures: make(map[uint64]*recorder)}
 	err = serve(conn, map[operation]handler{
-		opHello:   decode(in.hello),
-		opBuild:   decode(in.build),
-		opLink:    decode(in.carries),
-		opStats:   decode(in.stats),
-		opForge:   decode(in.forge),
-		opCapture: decode(in.capture),
-		opSettle:  decode(in.settle),
+		opHello:    decode(in.hello),
+		opBuild:    decode(in.build),
+		opLink:     decode(in.carries),
+		opStats:    decode(in.stats),
+		opForge:    decode(in.forge),
+		opCapture:  decode(in.capture),
+		opSettle:   decode(in.settle),
+		opArrivals: decode(in.arrivals),
 	})
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 )
 
 // errNotHere is what everything returns where there are no network namespaces.
@@ -49,6 +50,11 @@ func (n *Net) Forge(context.Context, Flood) (Flooded, error) { return Flooded{},
 
 // HearCrowd returns an error.
 func (n *Net) HearCrowd() (end func() error, err error) { return nil, errNotHere }
+
+// Arrivals returns an error.
+func (n *Net) Arrivals(context.Context, time.Duration) (Captured, error) {
+	return Captured{}, errNotHere
+}
 
 // Listen returns an error.
 func (n *Net) Listen(context.Context, string) (net.Listener, error) { return nil, errNotHere }

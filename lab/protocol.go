@@ -16,14 +16,15 @@ import (
 type operation string
 
 const (
-	opHello   operation = "hello"   // verify that the namespace is fresh
-	opBuild   operation = "build"   // become the World
-	opLink    operation = "link"    // wait until the link carries frames
-	opStats   operation = "stats"   // count
-	opForge   operation = "forge"   // send forged answers
-	opCapture operation = "capture" // begin to record frames
-	opSettle  operation = "settle"  // end it and summarise
-	opCancel  operation = "cancel"
+	opHello    operation = "hello"    // verify that the namespace is fresh
+	opBuild    operation = "build"    // become the World
+	opLink     operation = "link"     // wait until the link carries frames
+	opStats    operation = "stats"    // count
+	opForge    operation = "forge"    // send forged answers
+	opCapture  operation = "capture"  // begin to record frames
+	opSettle   operation = "settle"   // end it and summarise
+	opArrivals operation = "arrivals" // summarise the crowd's time stamps
+	opCancel   operation = "cancel"
 )
 
 type request struct {

@@ -35,6 +35,7 @@ struct frame {
 const volatile __u32 network = 0;   /* the crowd's addresses, host order */
 const volatile __u32 mask = 0;
 const volatile __u64 threshold = 0; /* share of the addresses with a host, in 2^32nds */
+const volatile __u32 stamps = 0;    /* SYNs whose time is kept, from the first on */
 
 struct counts {
 	__u64 syns, answered, resets, others;
@@ -46,6 +47,35 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counts);
 } tally SEC(".maps");
+
+/* When the SYNs came, in nanoseconds of CLOCK_MONOTONIC, and how many there were. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* set when the program is loaded: stamps */
+	__type(key, __u32);
+	__type(value, __u64);
+} times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} stamped SEC(".maps");
+
+static __always_inline void stamp(void)
+{
+	__u32 at = 0;
+	__u64 *next = bpf_map_lookup_elem(&stamped, &at), *time;
+
+	if (!next)
+		return;
+	at = __sync_fetch_and_add(next, 1);
+	time = bpf_map_lookup_elem(&times, &at);
+	if (time)
+		*time = bpf_ktime_get_ns();
+}
 
 /* The finalizer of MurmurHash3, a bijection of 32 bits (Austin Appleby, public domain). */
 static __always_inline __u32 mix(__u32 x)
@@ -112,6 +142,8 @@ int crowd(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	n->syns++;
+	if (stamps)
+		stamp();
 	if (mix(host) >= threshold)
 		return XDP_DROP;
 	n->answered++;
