@@ -56,7 +56,14 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (_ *link.Link, err erro
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.maps, err = load(&cfg, dev); err != nil {
+	w, err := watchFor(&cfg.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		c.closer = append(c.closer, w.close)
+	}
+	if c.maps, err = load(&cfg, dev, w); err != nil {
 		return nil, err
 	}
 	if err := c.attach(ctx); err != nil {
@@ -79,7 +86,7 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err != nil {
 		return 0, err
 	}
-	c, err := load(&cfg, dev)
+	c, err := load(&cfg, dev, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -19,6 +19,8 @@ const (
 	programScan    = "scan"
 	programVerdict = "verdict"
 	programUnsent  = "unsent"
+	programWatch   = "leaving"
+	mapUsedPorts   = "used_ports"
 )
 
 // largest is LARGE of bpf/tap.h: the most that is copied of a frame.
@@ -33,8 +35,8 @@ type policy struct {
 	What        uint32
 }
 
-// load returns the program and its maps, made for this link. The caller closes it.
-func load(cfg *link.Config, dev *device) (*ebpf.Collection, error) {
+// load returns the program and its maps, made for this link. The caller closes it. w may be nil.
+func load(cfg *link.Config, dev *device, w *watch) (*ebpf.Collection, error) {
 	spec, err := loadScan()
 	if err != nil {
 		return nil, fmt.Errorf("read program: %w", err)
@@ -44,7 +46,7 @@ func load(cfg *link.Config, dev *device) (*ebpf.Collection, error) {
 	slotLen := (room + 7) &^ 7 // whole words
 	constants := map[string]any{
 		"out_index": uint32(dev.index), "batch": uint32(cfg.Batch), "count": uint32(senders),
-		"frame_len": uint32(frameLen), "slot_len": uint32(slotLen),
+		"frame_len": uint32(frameLen), "slot_len": uint32(slotLen), "watched": flag(w != nil),
 	}
 	if err := filterConstants(constants, &cfg.Filter); err != nil {
 		return nil, err
@@ -59,7 +61,11 @@ func load(cfg *link.Config, dev *device) (*ebpf.Collection, error) {
 	spec.Maps["slots"].MaxEntries = uint32(senders * cfg.Batch)
 	spec.Maps["slots"].ValueSize, spec.Maps["slots"].Value = uint32(slotLen), nil
 	spec.Maps["answers"].MaxEntries = uint32(ringSize(cfg.RingBytes))
-	c, err := ebpf.NewCollection(spec)
+	var opts ebpf.CollectionOptions
+	if w != nil {
+		opts.MapReplacements = map[string]*ebpf.Map{mapUsedPorts: w.maps.Maps[mapUsedPorts]}
+	}
+	c, err := ebpf.NewCollectionWithOptions(spec, opts)
 	if err != nil {
 		return nil, refused("load program", err)
 	}
@@ -87,12 +93,6 @@ func ringSize(n int) int { return 1 << bits.Len(uint(max(n, unix.Getpagesize())-
 
 // filterConstants sets the tap's constants to what f wants.
 func filterConstants(c map[string]any, f *link.Filter) error {
-	flag := func(b bool) uint32 {
-		if b {
-			return 1
-		}
-		return 0
-	}
 	c["snap"] = uint32(largest)
 	if f.Snap > 0 {
 		c["snap"] = uint32(min(f.Snap, largest))
@@ -125,6 +125,14 @@ func filterConstants(c map[string]any, f *link.Filter) error {
 	}
 	c["ports"], c["policies"], c["policy_count"] = ports, policies, uint32(n)
 	return nil
+}
+
+// flag is a truth value of the program.
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // addressBytes is an address as struct address of bpf/tap.h has it.

@@ -22,6 +22,7 @@ const (
 	scanMapSenders     = "senders"
 	scanMapSlots       = "slots"
 	scanMapTallies     = "tallies"
+	scanMapUsedPorts   = "used_ports"
 	scanProgScan       = "scan"
 	scanProgUnsent     = "unsent"
 	scanProgVerdict    = "verdict"
@@ -41,6 +42,7 @@ const (
 	scanVarWantErrors  = "want_errors"
 	scanVarWantTcp     = "want_tcp"
 	scanVarWantUdp     = "want_udp"
+	scanVarWatched     = "watched"
 )
 
 // loadScan returns the embedded CollectionSpec for scan.
@@ -100,6 +102,7 @@ type scanMapSpecs struct {
 	Senders     *ebpf.MapSpec `ebpf:"senders"`
 	Slots       *ebpf.MapSpec `ebpf:"slots"`
 	Tallies     *ebpf.MapSpec `ebpf:"tallies"`
+	UsedPorts   *ebpf.MapSpec `ebpf:"used_ports"`
 }
 
 // scanVariableSpecs contains global variables before they are loaded into the kernel.
@@ -122,6 +125,7 @@ type scanVariableSpecs struct {
 	WantErrors  *ebpf.VariableSpec `ebpf:"want_errors"`
 	WantTcp     *ebpf.VariableSpec `ebpf:"want_tcp"`
 	WantUdp     *ebpf.VariableSpec `ebpf:"want_udp"`
+	Watched     *ebpf.VariableSpec `ebpf:"watched"`
 }
 
 // scanObjects contains all objects after they have been loaded into the kernel.
@@ -150,6 +154,7 @@ type scanMaps struct {
 	Senders     *ebpf.Map `ebpf:"senders"`
 	Slots       *ebpf.Map `ebpf:"slots"`
 	Tallies     *ebpf.Map `ebpf:"tallies"`
+	UsedPorts   *ebpf.Map `ebpf:"used_ports"`
 }
 
 func (m *scanMaps) Close() error {
@@ -160,6 +165,7 @@ func (m *scanMaps) Close() error {
 		m.Senders,
 		m.Slots,
 		m.Tallies,
+		m.UsedPorts,
 	)
 }
 
@@ -183,6 +189,7 @@ type scanVariables struct {
 	WantErrors  *ebpf.Variable `ebpf:"want_errors"`
 	WantTcp     *ebpf.Variable `ebpf:"want_tcp"`
 	WantUdp     *ebpf.Variable `ebpf:"want_udp"`
+	Watched     *ebpf.Variable `ebpf:"watched"`
 }
 
 // scanPrograms contains all programs after they have been loaded into the kernel.

@@ -33,12 +33,14 @@ type bench struct {
 	out     []byte
 }
 
-func newBench(t *testing.T, f link.Filter) *bench {
+func newBench(t *testing.T, f link.Filter) *bench { return newWatchingBench(t, f, nil) }
+
+func newWatchingBench(t *testing.T, f link.Filter, w *watch) *bench {
 	t.Helper()
 	p := newPair(t, 1500)
 	cfg, err := link.Config{Batch: 1, Filter: f}.WithDefaults()
 	must(t, err)
-	c, err := load(&cfg, &device{index: p.a.Attrs().Index})
+	c, err := load(&cfg, &device{index: p.a.Attrs().Index}, w)
 	must(t, err)
 	t.Cleanup(c.Close)
 	r, err := openRing(c.Maps["answers"])
@@ -227,17 +229,35 @@ func TestOwnConnectionsArePassed(t *testing.T) {
 	client, err := net.Dial("tcp4", server.Addr().String())
 	must(t, err)
 	defer client.Close()
-	ours := netip.MustParseAddrPort(client.LocalAddr().String())
 	peer := netip.MustParseAddrPort(client.RemoteAddr().String())
 	for _, policy := range []link.RSTPolicy{link.RSTReset, link.RSTHandover, link.RSTOneshot} {
-		b := newBench(t, link.Filter{TCP: link.TCPAll, Snap: 96, Ports: []link.PortRange{{First: 1024, Last: 65535, RST: policy}}})
-		frame := synack(peer, ours, false)
-		if action, left, copied := b.show(frame); action != xdpPass || copied != nil || !bytes.Equal(left, frame) {
-			t.Errorf("policy %d: a packet of our own connection: action %d, copied %v, want it passed alone", policy, action, copied != nil)
+		f := link.Filter{TCP: link.TCPAll, Snap: 96, Ports: []link.PortRange{{First: 1024, Last: 65535, RST: policy}}}
+		w, err := watchFor(&f)
+		must(t, err)
+		if w == nil {
+			t.Fatal("this kernel cannot watch connections begin")
 		}
-		// One port beside it is nobody's.
-		if action, _, _ := b.show(synack(netip.AddrPortFrom(peer.Addr(), peer.Port()^1), ours, false)); action == xdpPass {
-			t.Errorf("policy %d: a packet of nobody's connection is passed", policy)
+		defer func() { must(t, w.close()) }()
+		later, err := net.Dial("tcp4", server.Addr().String())
+		must(t, err)
+		defer later.Close()
+		for name, watch := range map[string]*watch{"asking": nil, "watching": w} {
+			b := newWatchingBench(t, f, watch)
+			for _, local := range []net.Addr{client.LocalAddr(), later.LocalAddr()} {
+				ours := netip.MustParseAddrPort(local.String())
+				frame := synack(peer, ours, false)
+				if action, left, copied := b.show(frame); action != xdpPass || copied != nil || !bytes.Equal(left, frame) {
+					t.Errorf("policy %d, %s: a packet of our own connection: action %d, copied %v, want it passed alone", policy, name, action, copied != nil)
+				}
+				// One port beside it is nobody's, on either side.
+				for _, other := range [][2]netip.AddrPort{
+					{netip.AddrPortFrom(peer.Addr(), peer.Port()^1), ours}, {peer, netip.AddrPortFrom(ours.Addr(), ours.Port()^1)},
+				} {
+					if action, _, _ := b.show(synack(other[0], other[1], false)); action == xdpPass {
+						t.Errorf("policy %d, %s: a packet of nobody's connection is passed", policy, name)
+					}
+				}
+			}
 		}
 	}
 }

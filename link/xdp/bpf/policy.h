@@ -7,6 +7,9 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "tap.h"
+#include "used.h"
+
+const volatile __u32 watched = 0; /* used_ports is kept up to date */
 
 #ifndef BPF_F_CURRENT_NETNS
 #define BPF_F_CURRENT_NETNS (-1L)
@@ -22,14 +25,25 @@ static __always_inline __u32 policy_of(__be16 port)
 	return POLICY_PASS;
 }
 
-/* Whether a socket of this host has the other end of the packet for a peer, or listens at its port. */
-static __always_inline int has_socket(struct xdp_md *ctx, struct view *v)
+static __always_inline int is_used(__be16 port)
+{
+	__u32 p = bpf_ntohs(port), at = p >> 6;
+	__u64 *word = bpf_map_lookup_elem(&used_ports, &at);
+
+	return !word || ((*word >> (p & 63)) & 1);
+}
+
+/* Whether a socket of this host has the other end of the packet for a peer, or listens at its port. Sockets that are handed a
+ * connection send no SYN, so that a port may have one and not be noted: only where none is made is the note enough. */
+static __always_inline int has_socket(struct xdp_md *ctx, struct view *v, __u32 policy)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	struct ipv4 ip;
 	__be16 ends[2];
 
+	if (watched && policy == POLICY_RESET && (v->flags & TCP_SYN) && !is_used(v->port))
+		return 0;
 	if (LOAD(ctx, v->ip, &ip) || LOAD(ctx, v->transport, &ends))
 		return 1;
 	tuple.ipv4.saddr = ip.src;
@@ -116,7 +130,7 @@ static __always_inline int take_candidate(struct xdp_md *ctx, struct view *v)
 		copy_answer(ctx);
 		return XDP_PASS;
 	}
-	if (has_socket(ctx, v))
+	if (has_socket(ctx, v, policy))
 		return XDP_PASS;
 	copy_answer(ctx);
 	if (policy != POLICY_RESET)
