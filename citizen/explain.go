@@ -65,6 +65,9 @@ func (s *Special) Explain(err error) error {
 // Missed returns what space leaves out of what was asked for by name: of the list of addresses or, if that is nil, of the
 // networks to scan, of which only those count that the space has nothing of. It returns nil if that is nothing.
 func (s *Special) Missed(space *target.Space, list *target.List) *Excluded {
+	if len(s.entries) == 0 {
+		return nil
+	}
 	return s.excluded(s.touched(space.Missed(list, s.has)))
 }
 

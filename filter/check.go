@@ -42,11 +42,11 @@ func (c *checker) checkAll(terms []expr) *Error {
 }
 
 func (c *checker) compare(e *compare) *Error {
-	i, ok := c.schema.Lookup(e.field)
+	i, ok := c.schema.Find(e.field)
 	if !ok {
 		return c.errorf(e.pos, "unknown field %q%s", e.field, suggest(e.field, c.schema))
 	}
-	e.index, e.typ = i, c.schema.Field(i).Type
+	e.field, e.index, e.typ = c.schema.Field(i).Name, i, c.schema.Field(i).Type
 	switch e.typ {
 	case record.Int, record.Bool:
 		return c.number(e)

@@ -20,7 +20,8 @@
 //	address = 192.0.2.1 or 2001:db8::1;  network = 192.0.2.0/24 or 2001:db8::/32
 //
 // Everything that C ZMap accepts means the same here. Blanks, tabs and line ends separate and mean nothing else. The words
-// and, or, not and in are operators only where an operator may stand; as a value they are ordinary words.
+// and, or, not and in are operators only where an operator may stand; as a value they are ordinary words. A field may have
+// hyphens for underscores in its name, as before C ZMap 3.0.
 //
 // What compares with what is decided before the scan, by the type of the field: numbers and truth values with numbers,
 // text with words and quoted text by = and != only, addresses with addresses in numerical order within their family, and

@@ -90,7 +90,9 @@ func TestCompileErrors(t *testing.T) {
 		{`server = "a\x4"`, 11, `unknown escape`},
 		{`server = "a\`, 11, `unknown escape`},
 		{"sprot = 1", 0, `unknown field "sprot": did you mean "sport"?`},
-		{"repeat = 0 && timestamp-str = x", 14, `did you mean "timestamp_str"?`},
+		{"repeat = 0 && timestamp.str = x", 14, `neither an address`},
+		{"repeat = 0 && timestamps-str = x", 14, `did you mean "timestamp_str"?`},
+		{"timestamp-str = x", 0, `field "timestamp_str" holds a time`},
 		{"Success = 1", 0, `did you mean "success"?`},
 		{"xyzzy = 1", 0, `unknown field "xyzzy" (--list-output-fields shows all)`},
 		{"success = yes", 10, `field "success" is true or false: expected 1 or 0, found yes`},
@@ -160,6 +162,7 @@ func TestString(t *testing.T) {
 		{"sport=1 and (sport=2 and sport=3)", "sport = 1 && (sport = 2 && sport = 3)"},
 		{"!(sport=1&&!!sport=2)", "not (sport = 1 && not not sport = 2)"},
 		{"sport > -0007", "sport > -7"},
+		{"icmp-responder = 1.1.1.1 && server = dns-answers", "icmp_responder = 1.1.1.1 && server = dns-answers"},
 		{`server = 'a"b\\' || server="in" || server="x-1" || server = "\x00é\xff"`, `server = "a\"b\\" || server = "in" || server = x-1 || server = "\x00é\xff"`},
 		{"saddr in 10.1.2.3/8 && saddr != '2001:DB8::1'", "saddr in 10.0.0.0/8 && saddr != 2001:db8::1"},
 	}

@@ -91,8 +91,16 @@ func (s *Schema) Lookup(name string) (int, bool) {
 	return i, ok
 }
 
+// Find is Lookup for names that users type: a field has also the name that it had before C ZMap 3.0, with hyphens.
+func (s *Schema) Find(name string) (int, bool) {
+	if i, ok := s.index[name]; ok {
+		return i, true
+	}
+	return s.Lookup(strings.ReplaceAll(name, "-", "_"))
+}
+
 // Select parses a list of names, separated by commas or blanks as in --output-fields, or "*" for all, and returns their
-// positions in the order given. The error names the unknown field.
+// positions in the order given; see [Schema.Find]. The error names the unknown field.
 func (s *Schema) Select(list string) ([]int, error) {
 	if strings.TrimSpace(list) == "*" {
 		all := make([]int, len(s.fields))
@@ -103,7 +111,7 @@ func (s *Schema) Select(list string) ([]int, error) {
 	}
 	var out []int
 	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
-		i, ok := s.index[name]
+		i, ok := s.Find(name)
 		if !ok {
 			return nil, fmt.Errorf("unknown output field %q (--list-output-fields shows them)", name)
 		}

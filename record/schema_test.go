@@ -86,6 +86,8 @@ func TestSelect(t *testing.T) {
 		{"saddr", []int{0}, ""},
 		{"sport,saddr", []int{1, 0}, ""},
 		{"sport saddr\tsuccess\nLI_VN_MODE", []int{1, 0, 2, 3}, ""},
+		{"LI-VN_MODE,LI-VN-MODE LI_VN_MODE", []int{3, 3, 3}, ""}, // hyphens, as before C ZMap 3.0
+		{"LI-VN-MODES", nil, `unknown output field "LI-VN-MODES"`},
 		{" , saddr,,sport , saddr,", []int{0, 1, 0}, ""},
 		{"saddr,nope,neither", nil, `unknown output field "nope" (--list-output-fields shows them)`},
 		{"saddr,*", nil, `unknown output field "*"`},

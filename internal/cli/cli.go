@@ -94,17 +94,20 @@ func onSignal() (context.Context, func()) {
 // run parses the command line and runs what it asks for.
 func run(ctx context.Context, args []string, std Streams) error {
 	words := args[1:]
-	if name := filepath.Base(args[0]); slices.Contains(toolNames, name) {
+	if name := filepath.Base(args[0]); slices.Contains(toolNames, name) || oldTools[name] != "" {
 		tool := toolCommand(name, std)
 		tool.SetArgs(words)
 		return tool.ExecuteContext(ctx)
 	}
 	root := rootCommand(args, std)
 	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
-	if len(words) > 0 && slices.Contains(commandNames, words[0]) {
+	if len(words) > 0 && (slices.Contains(commandNames, words[0]) || oldTools[words[0]] != "") {
 		root.AddCommand(demoCommand(std), manCommand(std))
 		for _, name := range toolNames {
 			root.AddCommand(toolCommand(name, std))
+		}
+		if oldTools[words[0]] != "" {
+			root.AddCommand(toolCommand(words[0], std))
 		}
 		if strings.HasPrefix(words[0], cobra.ShellCompRequestCmd) {
 			offerValues(root)
@@ -139,7 +142,7 @@ func rootCommand(args []string, std Streams) *cobra.Command {
 		root.Flags().AddFlagSet(s.flags)
 	}
 	root.Flags().SortFlags = false
-	completePrefix(root.Flags())
+	completePrefix(root.Flags(), func(line string) { o.remarks = append(o.remarks, line) })
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return optionError(cmd.Flags(), err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		if cmd == root {

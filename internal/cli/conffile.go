@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,36 +38,45 @@ type setting struct {
 	at    string // file:line
 }
 
-// applyConf sets the options that the file at path names and the command line does not.
-func applyConf(fs *pflag.FlagSet, path string) error {
+// applyConf sets the options that the file at path names and the command line does not. Remarks are what there is to say about
+// names that it took.
+func applyConf(fs *pflag.FlagSet, path string) (remarks []string, err error) {
 	settings, err := readConf(path, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	typed := make(map[string]bool)
-	fs.Visit(func(f *pflag.Flag) { typed[f.Name] = true })
+	typed := givenIn(fs)
 	for _, s := range settings {
-		f := fs.Lookup(s.name)
-		if len(s.name) == 1 {
-			f = fs.ShorthandLookup(s.name)
-		}
+		f, old := lookUp(fs, s.name)
 		switch {
 		case f == nil || f.Name == "config":
-			return fmt.Errorf("%s: there is no option %s", s.at, s.name)
+			return nil, fmt.Errorf("%s: there is no option %s", s.at, s.name)
 		case typed[f.Name]:
 			continue
 		case s.bare && f.NoOptDefVal == "":
-			return fmt.Errorf("%s: option %s needs a value", s.at, f.Name)
+			return nil, fmt.Errorf("%s: option %s needs a value", s.at, f.Name)
 		case !s.bare && f.NoOptDefVal != "":
-			return fmt.Errorf("%s: option %s takes no value", s.at, f.Name)
+			return nil, fmt.Errorf("%s: option %s takes no value", s.at, f.Name)
 		case s.bare:
 			s.value = f.NoOptDefVal
 		}
 		if err := fs.Set(f.Name, s.value); err != nil {
-			return fmt.Errorf("%s: %w", s.at, optionError(fs, err))
+			return nil, fmt.Errorf("%s: %w", s.at, optionError(fs, err))
+		}
+		if old != "" {
+			remarks = append(remarks, s.at+": "+renamed("option", old, f.Name))
 		}
 	}
-	return nil
+	return remarks, nil
+}
+
+// lookUp returns the option that a name stands for, nil if there is none, and the old name if it is one.
+func lookUp(fs *pflag.FlagSet, name string) (f *pflag.Flag, old string) {
+	if len(name) == 1 {
+		return fs.ShorthandLookup(name), ""
+	}
+	today, old := spelled(fs, name)
+	return fs.Lookup(today), old
 }
 
 // readConf returns the settings of a configuration file and the files it includes, in order.
@@ -89,17 +99,31 @@ func readConf(path string, depth int) ([]setting, error) {
 			out = append(out, s)
 			continue
 		}
-		other := s.value
-		if !filepath.IsAbs(other) {
-			other = filepath.Join(filepath.Dir(path), other)
+		if s.bare {
+			return nil, fmt.Errorf("%s: include names no file", s.at)
 		}
-		more, err := readConf(other, depth+1)
+		more, err := readConf(included(path, s.value), depth+1)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.at, err)
 		}
 		out = append(out, more...)
 	}
 	return out, nil
+}
+
+// included returns the path of a file that the one at path includes: beside it or, as for C ZMap, from where the program was
+// started.
+func included(path, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	beside := filepath.Join(filepath.Dir(path), name)
+	if _, err := os.Stat(beside); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(name); err == nil {
+			return name
+		}
+	}
+	return beside
 }
 
 // parseConf reads settings from r; name is for messages.

@@ -17,7 +17,7 @@ func newOptions() (*scanOptions, *pflag.FlagSet) {
 	for _, s := range sections(o) {
 		all.AddFlagSet(s.flags)
 	}
-	completePrefix(all)
+	completePrefix(all, func(string) {})
 	return o, all
 }
 
@@ -37,7 +37,7 @@ func FuzzApplyConf(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, flags := newOptions()
-		if err := applyConf(flags, path); err != nil {
+		if _, err := applyConf(flags, path); err != nil {
 			if !place.MatchString(err.Error()) {
 				t.Fatalf("%q: the error has no file and line: %v", text, err)
 			}

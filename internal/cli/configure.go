@@ -42,12 +42,16 @@ func (j *job) setProbe() error {
 func (j *job) setTargets() error {
 	c, o := &j.config, j.o
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
-	if !o.ownList {
-		c.AllowSpecial = o.allowSpecial
-	}
 	c.IgnoreListErrors = o.ignoreListErrors
 	c.Seed, c.Shard, c.Shards = o.seed, uint32(o.shard), uint32(o.shards)
 	var errs []error
+	switch {
+	case !o.ownList:
+		c.AllowSpecial = o.allowSpecial
+	case len(o.allowSpecial) > 0 && (o.line["allow-special"] || !o.line["blocklist-file"]): // not one of the line, the other of a file
+		errs = append(errs, fmt.Errorf("--allow-special has nothing to do: it is for the default blocklist, and --blocklist-file names %s; "+
+			"take the networks out of that file, or leave one of the two out", o.blocklist))
+	}
 	if j.given("shard") != j.given("shards") {
 		errs = append(errs, errors.New("--shard and --shards go together: --shards 4 --shard 0 is the first of four"))
 	}

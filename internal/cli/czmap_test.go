@@ -137,3 +137,102 @@ func TestMannersOfCZMap(t *testing.T) {
 		}
 	}
 }
+
+// confManners are configuration files that C ZMap takes or refuses.
+var confManners = []struct {
+	text string
+	ok   bool
+}{
+	{"", true},
+	{"\n\n   \n", true},
+	{"# rate x", true},
+	{"rate 5", true},
+	{"rate=5", true},
+	{"rate  =  5", true},
+	{"  rate\t5 # five", true},
+	{"rate 5\r\n", true},
+	{"quiet", true},
+	{"quiet 1", false},
+	{"quiet=1", false},
+	{"rat 5", true},
+	{"max 5", false},
+	{"p 80\nc 5\nq", true},
+	{"Z 5", false},
+	{"rate", false},
+	{"rate 5x", false},
+	{"rate==5", false},
+	{"rate:5", false},
+	{"\"rate\" 5", false},
+	{"=5", false},
+	{"bogus", false},
+	{"bogus 5", false},
+	{"rate 5\nrate 6", false},
+	{"rate 5\nr 6", false},
+	{"notes \"a b\" # c", true},
+	{"notes 'a b'", true},
+	{"notes \"a", false},
+	{"notes \"a\" b", false},
+	{"notes a b", false},
+	{"notes=a b", false},
+	{"notes a\"b\"", false},
+	{"notes a#b", true},
+	{"notes \"#\" #", true},
+	{"source-ip -5", true},
+	{"probe-args=text:a=b", true},
+	{"include other.conf", true},
+	{"include \"other.conf\"\nquiet", true},
+	{"include other.conf\nseed 5", false},
+	{"include missing.conf", false},
+}
+
+// confDifferences are configuration files that C ZMap takes and this program does not, with the reason.
+var confDifferences = map[string]string{
+	"rate=":    "an empty number is a mistake, not 0",
+	"notes=#":  "a value that is missing is one",
+	"config x": "nothing reads it, which whoever wrote it does not know",
+	"include":  "it names no file",
+}
+
+// confTaken says whether this program takes a configuration file.
+func confTaken(t *testing.T, text string) bool {
+	t.Helper()
+	if err := os.WriteFile("zmap.conf", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Main([]string{"zmap", "-C", "zmap.conf", "-V"}, Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}) == exitOK
+}
+
+// TestConfManners checks that this program takes and refuses what C ZMap does, and that an installed C ZMap agrees.
+func TestConfManners(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("other.conf", []byte("seed 4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range confManners {
+		if got := confTaken(t, m.text); got != m.ok {
+			t.Errorf("%q: taken %v, want %v", m.text, got, m.ok)
+		}
+	}
+	for text, why := range confDifferences {
+		if confTaken(t, text) {
+			t.Errorf("%q: taken, but %s", text, why)
+		}
+	}
+	path := installedZMap(t)
+	takes := func(text string) bool {
+		if err := os.WriteFile("zmap.conf", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return exec.CommandContext(t.Context(), path, "-C", "zmap.conf", "-V").Run() == nil
+	}
+	for _, m := range confManners {
+		if got := takes(m.text); got != m.ok {
+			t.Errorf("%s, %q: taken %v, want %v", path, m.text, got, m.ok)
+		}
+	}
+	for text := range confDifferences {
+		if !takes(text) {
+			t.Errorf("%s, %q: not taken, so this is no difference", path, text)
+		}
+	}
+}

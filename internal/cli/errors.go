@@ -153,7 +153,7 @@ func unknownOption(fs *pflag.FlagSet, err *pflag.NotExistError) error {
 		return fmt.Errorf("unknown option -%c: zmap --help lists them", letter)
 	}
 	name := err.GetSpecifiedName()
-	if match := beginningWith(fs, name); len(match) > 1 {
+	if match := beginningWith(optionsOf(fs), name); len(match) > 1 {
 		return fmt.Errorf("--%s could be --%s: write more of it", name, strings.Join(match, ", --"))
 	}
 	return fmt.Errorf("unknown option --%s: zmap --help lists them", name)

@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -69,7 +71,17 @@ func (o *scanOptions) allowing(classes []citizen.Class) string {
 	for i, w := range words {
 		words[i] = shellQuote(w)
 	}
+	if bySudo(o.argv[0]) {
+		words = slices.Insert(words, 0, "sudo")
+	}
 	return strings.Join(words, " ")
+}
+
+// bySudo says whether sudo has started this program itself, and not a shell that the program was started in: sudo(8) leaves the
+// command that it was given in the environment. It has no part in the arguments, but whoever typed it has to type it again.
+func bySudo(program string) bool {
+	command, _, _ := strings.Cut(os.Getenv("SUDO_COMMAND"), " ")
+	return command != "" && filepath.Base(command) == filepath.Base(program)
 }
 
 // shellQuote returns a word as the shells of POSIX take it for itself.

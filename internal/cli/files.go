@@ -87,6 +87,9 @@ func (j *job) closeFiles() error {
 
 // openOutput makes the sink and the file behind it.
 func (j *job) openOutput() error {
+	if why := goneFormat(j.o.format); why != "" {
+		return argError("output-module", j.o.format, errors.New(why))
+	}
 	format, err := sink.Lookup(j.o.format)
 	if err != nil {
 		return fmt.Errorf("--output-module: %w", err)
@@ -99,9 +102,13 @@ func (j *job) openOutput() error {
 		}
 	}
 	options := sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode}
+	schema := engine.Schema(j.config.Probe.Describe())
 	// A sink that leads nowhere says whether the format can hold the fields, before a file is emptied for them.
-	if err := format.New(io.Discard, options).Open(engine.Schema(j.config.Probe.Describe())); err != nil {
+	if err := format.New(io.Discard, options).Open(schema); err != nil {
 		return fmt.Errorf("--output-fields: %w", err)
+	}
+	for _, line := range oldFields(schema, fields+" "+j.o.filter) {
+		j.log.Warn(line, "module", "zmap")
 	}
 	w := j.std.Out
 	switch {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,24 +224,28 @@ func derefInt(p *int64) int64 {
 	return *p
 }
 
-// completePrefix lets fs take any unambiguous beginning of a long option for the option, as getopt_long does. What begins
-// several is left as it is: the name of one of them, or unknown.
-func completePrefix(fs *pflag.FlagSet) {
-	fs.SetNormalizeFunc(func(f *pflag.FlagSet, name string) pflag.NormalizedName {
-		if match := beginningWith(f, name); len(match) == 1 {
-			return pflag.NormalizedName(match[0])
+// completePrefix lets fs take any unambiguous beginning of a long option for the option, as getopt_long does, and old names.
+// What begins several is left as it is: the name of one of them, or unknown. Say gets a line about each old name, once.
+func completePrefix(fs *pflag.FlagSet, say func(line string)) {
+	said := make(map[string]bool)
+	fs.SetNormalizeFunc(func(fs *pflag.FlagSet, name string) pflag.NormalizedName {
+		today, old := spelled(fs, name)
+		if old != "" && !said[old] {
+			said[old] = true
+			say(renamed("option", "--"+old, "--"+today))
 		}
-		return pflag.NormalizedName(name)
+		return pflag.NormalizedName(today)
 	})
 }
 
-// beginningWith returns the long options of fs that begin with name.
-func beginningWith(fs *pflag.FlagSet, name string) []string {
-	var match []string
-	fs.VisitAll(func(f *pflag.Flag) {
-		if strings.HasPrefix(f.Name, name) {
-			match = append(match, f.Name)
-		}
-	})
-	return match
+// optionsOf returns the long names of fs.
+func optionsOf(fs *pflag.FlagSet) []string {
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}
+
+// beginningWith returns those of the names that begin with text.
+func beginningWith(names []string, text string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return !strings.HasPrefix(s, text) })
 }

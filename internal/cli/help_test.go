@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,8 +21,8 @@ source-port* s, validate-source-port*, source-ip* S, gateway-mac* G, source-mac*
 probe-module* M, probe-args*, probe-ttl*, list-probe-modules,
 output-fields* f, output-module* O, output-args*, output-filter*, list-output-modules, list-output-fields, no-header-row,
 dedup-method*, dedup-window-size*,
-verbosity* v, log-file* l, metadata-file* m, status-updates-file* u, quiet q, notes*, user-metadata*,
-max-sendto-failures*, min-hitrate*, sender-threads* T, cores*, ignore-blocklist-errors, help h, version V`
+verbosity* v, log-file* l, log-directory* L, disable-syslog, metadata-file* m, status-updates-file* u, quiet q, notes*, user-metadata*,
+max-sendto-failures*, min-hitrate*, config* C, sender-threads* T, cores*, ignore-blocklist-errors, help h, version V`
 
 // spelling returns an option as in compatible.
 func spelling(f *pflag.Flag) string {
@@ -51,6 +52,16 @@ func TestOptionsOfCZMap(t *testing.T) {
 		if want = strings.TrimSpace(want); !have[want] {
 			t.Errorf("there is no option %q", want)
 		}
+		delete(have, want)
+	}
+	var others []string
+	for s := range have {
+		name, _, _ := strings.Cut(s, " ")
+		others = append(others, strings.TrimSuffix(name, "*"))
+	}
+	slices.Sort(others)
+	if d := cmp.Diff(others, ours()); d != "" {
+		t.Errorf("options that C ZMap does not have (-those that there are +ours()):\n%s", d)
 	}
 }
 

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 		"powerless": func() { become(withoutCapabilities) },
 		"withdev":   func() { become(withDevices) },
 	}
-	for _, name := range toolNames {
+	for _, name := range slices.Concat(toolNames, slices.Collect(maps.Keys(oldTools))) {
 		programs[name] = program
 	}
 	suite := suiteFunc(func() int {

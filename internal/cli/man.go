@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,9 +85,22 @@ func zmapPage() string {
 		r.item(bold(m.Name), m.Help)
 	}
 	r.macro("SH", "CONFIGURATION FILE")
-	r.prose("A line of the file that --config names is the long or short name of an option and its value, with blanks or = " +
+	r.prose("The options in /etc/zmap/zmap.conf, or in the file that --config names in its place, hold for what the command line " +
+		"does not say. A line of it is the long or short name of an option and its value, with blanks or = " +
 		"between them, or the name of an option without a value. Values with blanks stand in single or double quotes. # begins " +
 		"a remark. A line with include and the name of a file stands for the lines of that file.")
+	r.macro("SH", "BLOCKLIST")
+	r.prose("A scan leaves out the networks of one list: that of --blocklist-file on the command line, or in the configuration " +
+		"file; or else /etc/zmap/blocklist.conf; or else builtin:special. --allow-special takes the networks of a class, if they " +
+		"have lines of their own, out of the built-in lists and of one that holds for every scan of the machine, but not out of " +
+		"a file that was named for this scan.")
+	r.macro("SH", "OLD NAMES")
+	r.prose("Names that C ZMap had before are taken on the command line and in files, and a line of the log says what they are " +
+		"called today:")
+	for _, old := range slices.Sorted(maps.Keys(oldOptions())) {
+		r.item(bold("--"+old), "--"+oldOptions()[old])
+	}
+	r.paragraph("So are the names of fields with hyphens, such as saddr-raw, and the program zblacklist.")
 	r.macro("SH", "SIGNALS")
 	r.prose("SIGINT and SIGTERM stop the sending; answers on their way are waited for, and all files are written. " +
 		"The second one ends the program at once.")

@@ -37,7 +37,7 @@ type scanOptions struct {
 	logFile, metadataFile, statusFile, unreachable   string
 	logDirectory                                     string
 	syslog, noSyslog                                 bool
-	quiet                                            bool
+	quiet, summary                                   bool
 	notes, userMetadata                              string
 	maxSendFailures                                  int64
 	minHitRate                                       float64
@@ -101,7 +101,7 @@ func paceOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.rate, "rate", "r", "send `pps` probes a second; 0 means as fast as the link goes (default 10000)", -1, math.MaxInt32)
 	s.text(&o.bandwidth, "bandwidth", "B", "send `bps` bits a second on the wire, with suffix K, M or G; instead of --rate")
-	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default: what suits the link, 64 with sockets and 1024 with XDP)", 1, 65535)
+	s.integer(&o.batch, "batch", "", "hand the kernel `n` frames at once (default: what suits the link, 64 with sockets and 4096 with XDP)", 1, 65535)
 	s.text(&o.maxTargets, "max-targets", "n", "ask at most `n` targets, or n% of all that there could be")
 	s.integer(&o.maxRuntime, "max-runtime", "t", "send for at most `seconds`; the cooldown comes after it", 0, math.MaxInt32)
 	s.integer(&o.maxResults, "max-results", "N", "end the scan after `n` results", 0, math.MaxInt64)
@@ -180,6 +180,7 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.statusFile, "status-updates-file", "u", "write a line of numbers every second to `file` as CSV")
 	s.text(&o.unreachable, "unreachable-file", "", "write the targets on the local network that do not answer ARP, and so get no probe, to `file`, one a line")
 	s.flag(&o.quiet, "quiet", "q", "print no status line")
+	s.flag(&o.summary, "summary", "g", "accepted for old scripts: the log ends with a summary")
 	s.textOrEmpty(&o.notes, "notes", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
 	return s.FlagSet

@@ -21,58 +21,64 @@ const (
 // blocklist if neither does.
 func (o *scanOptions) settle(options *pflag.FlagSet, etc string) error {
 	o.line = givenIn(options)
+	var remarks []string
+	var err error
 	switch {
 	case o.config != "":
-		if err := applyConf(options, o.config); err != nil {
+		if remarks, err = applyConf(options, o.config); err != nil {
 			return fmt.Errorf("--config: %w", err)
 		}
 	case etc != "":
-		if err := o.applyMachineConf(options, filepath.Join(etc, machineConf)); err != nil {
+		if remarks, err = applyMachineConf(options, filepath.Join(etc, machineConf)); err != nil {
 			return err
 		}
 	}
+	o.remarks = append(o.remarks, remarks...)
 	o.typed = givenIn(options)
-	return o.settleBlocklist(etc)
+	if isDefaultFormat(o.format) {
+		o.remarks = append(o.remarks, "output module "+o.format+" is what a scan without --output-module writes")
+		o.format = "csv"
+		delete(o.typed, "output-module")
+	}
+	if o.summary {
+		o.remarks = append(o.remarks, "option --summary has nothing to do: the log ends with a summary")
+	}
+	o.settleBlocklist(etc)
+	return nil
 }
 
 // applyMachineConf is applyConf for a file that need not be there. One that this user may not read is passed over, as C ZMap
 // does, but not in silence: the machine's blocklist may be named there.
-func (o *scanOptions) applyMachineConf(options *pflag.FlagSet, path string) error {
+func applyMachineConf(options *pflag.FlagSet, path string) (remarks []string, err error) {
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return nil, nil
 	case errors.Is(err, fs.ErrPermission):
-		o.remarks = append(o.remarks, "the options in "+path+" are not used: "+fs.ErrPermission.Error())
-		return nil
+		return []string{"the options in " + path + " are not used: " + fs.ErrPermission.Error()}, nil
 	case err != nil:
-		return fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	_ = f.Close() // was only read
 	return applyConf(options, path)
 }
 
 // settleBlocklist chooses the blocklist if nobody did: that of the machine or, if it has none, the built-in one.
-func (o *scanOptions) settleBlocklist(etc string) error {
+func (o *scanOptions) settleBlocklist(etc string) {
 	chosen := o.line["blocklist-file"] || o.typed["blocklist-file"] && o.line["config"]
 	o.ownList = chosen && !citizen.IsBuiltin(o.blocklist)
-	if o.ownList && len(o.allowSpecial) > 0 && (o.line["allow-special"] || !o.line["blocklist-file"]) {
-		return fmt.Errorf("--allow-special has nothing to do: it is for the default blocklist, and --blocklist-file names %s; "+
-			"take the networks out of that file, or leave one of the two out", o.blocklist)
-	}
 	if o.blocklist != "" {
-		return nil
+		return
 	}
 	o.blocklist = citizen.ListSpecial
 	if etc == "" {
-		return nil
+		return
 	}
 	// A list that is there and cannot be read is a mistake when it is read, and no reason to scan without it.
 	path := filepath.Join(etc, machineBlocklist)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		o.blocklist = path
 	}
-	return nil
 }
 
 // givenIn returns the long names of the options that were given.

@@ -27,6 +27,7 @@ type toolSet struct {
 	logFile   string
 	syslog    bool
 	version   bool
+	remarks   []string // what there is to say before the tool begins
 }
 
 // newToolSet returns the options that all tools have.
@@ -53,12 +54,15 @@ func (t *toolSet) command(std Streams, use, about string, work func(ctx context.
 				return err
 			}
 			defer done()
+			for _, r := range t.remarks {
+				log.Warn(r)
+			}
 			return work(cmd.Context(), log, args)
 		},
 	}
 	c.Flags().AddFlagSet(t.FlagSet)
 	c.Flags().SortFlags = false
-	completePrefix(c.Flags())
+	completePrefix(c.Flags(), func(line string) { t.remarks = append(t.remarks, line) })
 	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return optionError(cmd.Flags(), err) })
 	c.SetHelpFunc(func(*cobra.Command, []string) { t.printHelp(std.Out, use, about) })
 	c.SetOut(std.Out)
@@ -88,15 +92,15 @@ func (t *toolSet) printHelp(w io.Writer, use, about string) {
 	_, _ = io.WriteString(w, b.String()) // help to a closed pipe is nobody's loss
 }
 
-// toolCommand returns the tool called name.
+// toolCommand returns the tool called name, today or before.
 func toolCommand(name string, std Streams) *cobra.Command {
 	switch name {
 	case "ziterate":
 		return iterateCommand(std)
-	case "zblocklist":
-		return blocklistCommand(std)
-	default:
+	case "ztee":
 		return teeCommand(std)
+	default:
+		return blocklistCommand(name, std)
 	}
 }
 
@@ -107,7 +111,7 @@ func iterateCommand(std Streams) *cobra.Command {
 	var maxTargets string
 	shards, shard := int64(1), int64(0)
 	t.text(&c.Ports, "target-ports", "p", "`ports`, as of a scan; without them lines are addresses alone")
-	t.text(&c.Blocklist, "blocklist-file", "b", "`file` of networks to leave out, one a line")
+	t.text(&c.Blocklist, "blocklist-file", "b", "`file` of networks to leave out, one a line, or builtin:special or builtin:zmap")
 	t.text(&c.Allowlist, "allowlist-file", "w", "`file` of networks, one a line")
 	t.text(&maxTargets, "max-targets", "n", "print at most `n` targets, or n% of all that there could be")
 	t.seed(&c.Seed, "seed", "e", "`number` that decides the order")
@@ -128,15 +132,18 @@ func iterateCommand(std Streams) *cobra.Command {
 }
 
 // blocklistCommand lets lines pass whose address may be scanned.
-func blocklistCommand(std Streams) *cobra.Command {
+func blocklistCommand(name string, std Streams) *cobra.Command {
 	t := newToolSet(3)
+	if today := oldTools[name]; today != "" {
+		t.remarks = append(t.remarks, renamed("program", name, today))
+	}
 	var c tools.BlockConfig
-	t.text(&c.Blocklist, "blocklist-file", "b", "`file` of networks whose lines are dropped, one a line")
+	t.text(&c.Blocklist, "blocklist-file", "b", "`file` of networks whose lines are dropped, one a line, or builtin:special or builtin:zmap")
 	t.text(&c.Allowlist, "allowlist-file", "w", "`file` of networks whose lines pass, one a line")
 	t.flag(&c.NoDuplicateChecking, "no-duplicate-checking", "", "let an address pass more than once")
 	t.flag(&c.IgnoreErrors, "ignore-blocklist-errors", "", "go on after entries in the lists that cannot be understood")
 	t.flag(&c.IgnoreInputErrors, "ignore-input-errors", "", "drop lines that begin with no address, instead of letting them pass")
-	return t.command(std, "zblocklist [options] < LINES", "Lets those lines of standard input pass whose address may be scanned.",
+	return t.command(std, name+" [options] < LINES", "Lets those lines of standard input pass whose address may be scanned.",
 		func(ctx context.Context, log *slog.Logger, _ []string) error {
 			c.Log = log
 			return tools.Blocklist(ctx, c, std.In, pipe{std.Out})
