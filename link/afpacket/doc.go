@@ -1,8 +1,8 @@
 // Package afpacket is the link engine "socket": packet sockets (man 7 packet), which every Linux has.
 //
-// Frames leave with sendmmsg(2), a batch a call, past the queueing discipline unless that is wanted (PACKET_QDISC_BYPASS).
-// They arrive in a ring of blocks shared with the kernel (TPACKET_V3), behind a filter that the kernel runs and that is
-// in place before the first frame can arrive. The kernel counts what it had no room for, exactly.
+// Frames leave with sendmmsg(2), a batch a call (package mmsg), past the queueing discipline unless that is wanted
+// (PACKET_QDISC_BYPASS). They arrive in a ring of blocks shared with the kernel (TPACKET_V3), behind a filter that the kernel
+// runs and that is in place before the first frame can arrive. The kernel counts what it had no room for, exactly.
 //
 // An interface without a link header (tun, VPN) is served with sockets that begin at the IP header.
 //

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/mmsg"
 )
 
 var _ link.Engine = Engine{}
@@ -50,21 +51,13 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	return l, err
 }
 
-// prepare fills in the defaults, and refuses what a packet socket cannot do.
+// prepare fills in the defaults.
 func prepare(cfg link.Config) (link.Config, error) {
 	cfg, err := cfg.WithDefaults()
-	if err != nil {
-		return cfg, err
-	}
-	for _, p := range cfg.Filter.Ports {
-		if p.RST != link.RSTPass {
-			return cfg, errors.New("sockets see answers when the host's stack has seen them: it resets what it did not open (--rst pass)")
-		}
-	}
 	if cfg.Batch == 0 {
-		cfg.Batch = defaultBatch
+		cfg.Batch = mmsg.DefaultBatch
 	}
-	return cfg, nil
+	return cfg, err
 }
 
 // OpenReceivers opens the receive queues alone, for engines that send in another way. cfg is one with its defaults; what is in
@@ -96,9 +89,6 @@ func OpenReceivers(cfg link.Config) (queues []link.RX, err error) {
 	return queues, nil
 }
 
-// defaultBatch is as many frames as C ZMap hands over at once; more gain nothing.
-const defaultBatch = 64
-
 // Check opens and closes one transmit queue, whose socket never receives, and compiles the capture filter. Beyond that only the
 // kernel's version and its memory could keep Open from opening.
 func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err error) {
@@ -121,7 +111,7 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err != nil {
 		return 0, err
 	}
-	return memory + uint64(cfg.Senders+1)*tx.memory(), tx.Close()
+	return memory + uint64(cfg.Senders+1)*tx.Memory(), tx.Close()
 }
 
 // CheckReceivers is to [OpenReceivers] what Check is to Open: it looks at the interface, compiles the filter and says how much
@@ -138,82 +128,88 @@ func CheckReceivers(cfg link.Config) (memory uint64, err error) {
 	return uint64(cfg.Receivers) * uint64(blockLen*blocks), nil
 }
 
-// A device is an interface of a link.
-type device struct {
-	name  string
-	index int
+// A Device is an interface of a link.
+type Device struct {
+	Name  string
+	Index int
 	kind  uint16 // hardware type, ARPHRD_ (linux/if_arp.h)
 }
 
 // ether says whether frames of the interface begin with an Ethernet header.
-func (d device) ether() bool { return d.kind == unix.ARPHRD_ETHER || d.kind == unix.ARPHRD_LOOPBACK }
+func (d Device) ether() bool { return d.kind == unix.ARPHRD_ETHER || d.kind == unix.ARPHRD_LOOPBACK }
 
 // sendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
-func sendingDevice(cfg link.Config) (device, error) {
-	d, err := lookUp(cfg.Interface, cfg.Index)
+func sendingDevice(cfg link.Config) (Device, error) {
+	d, err := LookUp(cfg.Interface, cfg.Index)
 	switch {
 	case err != nil || d.ether() == cfg.Ether:
 		return d, err
 	case cfg.Ether:
-		return d, fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.name, d.kind)
+		return d, fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.Name, d.kind)
 	}
-	return d, fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.name)
+	return d, fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.Name)
 }
 
-// receivingDevice finds the interface to receive on.
-func receivingDevice(cfg link.Config) (device, error) {
+// receivingDevice finds the interface to receive on, and refuses what no socket can do there.
+func receivingDevice(cfg link.Config) (Device, error) {
+	for _, p := range cfg.Filter.Ports {
+		if p.RST != link.RSTPass {
+			return Device{}, errors.New("sockets see answers when the host's stack has seen them: it resets what it did not open (--rst pass)")
+		}
+	}
 	if cfg.Receive != "" {
-		return lookUp(cfg.Receive, 0)
+		return LookUp(cfg.Receive, 0)
 	}
-	return lookUp(cfg.Interface, cfg.Index)
+	return LookUp(cfg.Interface, cfg.Index)
 }
 
-// lookUp finds an interface by its number, or by its name if that is 0, and checks that it is up.
-func lookUp(name string, index int) (device, error) {
-	dev := device{name: name, index: index}
-	if dev.name == "" && dev.index == 0 {
+// LookUp finds an interface by its number, or by its name if that is 0, and checks that it is up and connected. An error that
+// says that it is not, or is gone, wraps [link.ErrDown].
+func LookUp(name string, index int) (Device, error) {
+	dev := Device{Name: name, Index: index}
+	if dev.Name == "" && dev.Index == 0 {
 		return dev, errors.New("look up interface: neither a name nor a number is given")
 	}
-	if dev.index == 0 {
-		i, err := net.InterfaceByName(dev.name)
+	if dev.Index == 0 {
+		i, err := net.InterfaceByName(dev.Name)
 		if err != nil {
-			return dev, fmt.Errorf("look up interface %s: %w", dev.name, err)
+			return dev, fmt.Errorf("look up interface %s: %w", dev.Name, err)
 		}
-		dev.index = i.Index
+		dev.Index = i.Index
 	}
-	if dev.name == "" {
-		i, err := net.InterfaceByIndex(dev.index)
+	if dev.Name == "" {
+		i, err := net.InterfaceByIndex(dev.Index)
 		if err != nil {
-			return dev, fmt.Errorf("look up interface number %d: %w", dev.index, err)
+			return dev, fmt.Errorf("look up interface number %d: %w", dev.Index, err)
 		}
-		dev.name = i.Name
+		dev.Name = i.Name
 	}
 	return dev, dev.ask()
 }
 
 // ask asks for the state and the hardware type, with the requests of man 7 netdevice, which any socket may make.
-func (d *device) ask() error {
+func (d *Device) ask() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open socket: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	req, err := unix.NewIfreq(d.name)
+	req, err := unix.NewIfreq(d.Name)
 	if err != nil {
-		return fmt.Errorf("look up interface %s: %w", d.name, err)
+		return fmt.Errorf("look up interface %s: %w", d.Name, err)
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
-		return fmt.Errorf("look up flags of interface %s: %w", d.name, err)
+		return fmt.Errorf("look up flags of interface %s: %w", d.Name, downOr(err))
 	}
 	flags := req.Uint16()
 	if flags&unix.IFF_UP == 0 {
-		return fmt.Errorf("interface %s is switched off (ip link set %s up): %w", d.name, d.name, link.ErrDown)
+		return fmt.Errorf("interface %s is switched off (ip link set %s up): %w", d.Name, d.Name, link.ErrDown)
 	}
 	if flags&unix.IFF_RUNNING == 0 {
-		return fmt.Errorf("interface %s is not connected (no carrier: cable, peer or tunnel is missing): %w", d.name, link.ErrDown)
+		return fmt.Errorf("interface %s is not connected (no carrier: cable, peer or tunnel is missing): %w", d.Name, link.ErrDown)
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req); err != nil {
-		return fmt.Errorf("look up hardware type of interface %s: %w", d.name, err)
+		return fmt.Errorf("look up hardware type of interface %s: %w", d.Name, err)
 	}
 	d.kind = req.Uint16()
 	return nil
@@ -247,10 +243,10 @@ func executable() string {
 }
 
 // bind attaches a packet socket to the interface; with protocol 0 it receives nothing.
-func bind(fd int, dev device, protocol uint16) error {
-	err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: dev.index, Protocol: networkOrder(protocol)})
+func bind(fd int, dev Device, protocol uint16) error {
+	err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: dev.Index, Protocol: networkOrder(protocol)})
 	if err != nil {
-		return fmt.Errorf("bind to interface %s: %w", dev.name, downOr(err))
+		return fmt.Errorf("bind to interface %s: %w", dev.Name, downOr(err))
 	}
 	return nil
 }

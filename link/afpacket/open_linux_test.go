@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/mmsg"
 )
 
 // openFiles counts the file descriptors of this process.
@@ -96,9 +97,9 @@ func TestCheck(t *testing.T) {
 		}
 		l, err := Engine{}.Open(t.Context(), cfg)
 		must(t, err)
-		want := l.Control.(*TX).memory()
+		want := l.Control.(*mmsg.Queue).Memory()
 		for _, tx := range l.TX {
-			want += tx.(*TX).memory()
+			want += tx.(*mmsg.Queue).Memory()
 		}
 		for _, rx := range l.RX {
 			want += uint64(len(rx.(*RX).ring))

@@ -22,7 +22,7 @@ const (
 
 // openRX opens a receive queue. The socket is bound behind a filter that wants nothing; the filter that is wanted comes
 // last, when the socket shares the frames with its group: so no frame is received twice or in vain.
-func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
+func openRX(cfg link.Config, dev Device, group *fanout) (_ *RX, err error) {
 	wanted, err := program(&cfg.Filter, dev.ether())
 	if err != nil {
 		return nil, err
@@ -56,9 +56,9 @@ func openRX(cfg link.Config, dev device, group *fanout) (_ *RX, err error) {
 		return nil, err
 	}
 	if cfg.Promiscuous {
-		m := unix.PacketMreq{Ifindex: int32(dev.index), Type: unix.PACKET_MR_PROMISC}
+		m := unix.PacketMreq{Ifindex: int32(dev.Index), Type: unix.PACKET_MR_PROMISC}
 		if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m); err != nil {
-			return nil, fmt.Errorf("receive frames for others on %s: %w", dev.name, err)
+			return nil, fmt.Errorf("receive frames for others on %s: %w", dev.Name, err)
 		}
 	}
 	if group != nil {

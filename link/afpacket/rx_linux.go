@@ -29,7 +29,7 @@ type RX struct {
 	file     *os.File        // owns fd
 	raw      syscall.RawConn // of file
 	stir     func(uintptr) bool
-	dev      device
+	dev      Device
 	ring     []byte
 	blockLen int
 	next     int // offset of the block that the kernel fills next
@@ -105,7 +105,7 @@ func (r *RX) hand(b block, fn func(f *link.Frame)) int {
 		if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
 			f.VLAN = uint16(h.Hv1.Vlan_tci & 0x0fff) // the rest is priority (IEEE 802.1Q section 9.6)
 		}
-		f.IfIndex, f.Ether = r.dev.index, ether
+		f.IfIndex, f.Ether = r.dev.Index, ether
 		fn(f)
 		offset += h.Next_offset
 	}
@@ -142,7 +142,7 @@ func (r *RX) stirs(uintptr) bool {
 	if err == nil {
 		return false
 	}
-	r.broken = fmt.Errorf("receive on %s: %w", r.dev.name, downOr(err))
+	r.broken = fmt.Errorf("receive on %s: %w", r.dev.Name, downOr(err))
 	r.until = time.Now().Add(settle)
 	return true
 }

@@ -167,8 +167,14 @@ func TestFullSocketBuffer(t *testing.T) {
 		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
 		Rate:       400_000, Limit: 10 << 20, Buffer: 1600 * 1000,
 	}))
-	tx := open(t, p.a, link.Config{Ether: true, Qdisc: link.QdiscUse}).TX[0]
-	must(t, unix.SetsockoptInt(tx.(*TX).fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 5000))
+	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Qdisc: link.QdiscUse, Batch: 64}
+	dev, err := sendingDevice(cfg)
+	must(t, err)
+	fd, err := transmitSocket(cfg, dev)
+	must(t, err)
+	must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 5000))
+	tx := newTX(cfg, dev, fd)
+	defer tx.Close()
 	slots := make([]link.Slot, 64)
 	for range 10 {
 		fill(t, tx, slots, segment())
@@ -181,7 +187,7 @@ func TestFullSocketBuffer(t *testing.T) {
 
 func TestSubmitAllocatesNothing(t *testing.T) {
 	p := newPair(t, 1500)
-	tx := open(t, p.a, link.Config{Ether: true}).TX[0]
+	tx := open(t, p.a, link.Config{Ether: true, Retries: 2}).TX[0]
 	slots := make([]link.Slot, 64)
 	frame := segment()
 	if n := testing.AllocsPerRun(50, func() {
@@ -193,7 +199,6 @@ func TestSubmitAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
 	must(t, netlink.LinkSetDown(p.b)) // and none while it retries
-	tx.(*TX).retries = 2
 	if n := testing.AllocsPerRun(5, func() {
 		fill(t, tx, slots, frame)
 		if err := tx.Submit(slots); err != nil {

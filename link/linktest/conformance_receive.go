@@ -11,11 +11,11 @@ import (
 	"github.com/zmap-go/zmap/link"
 )
 
-// testDown cuts the wire between two batches.
-func testDown(t *testing.T, open Opener) {
-	bed := open(t, config(), standardMTU)
+// down cuts the wire between two batches.
+func (su suite) down(t *testing.T) {
+	bed := su.open(t, su.config(), standardMTU)
 	r := rand.New(rand.NewPCG(9, 9))
-	frames := [][]byte{datagram(r, 60), datagram(r, 61), datagram(r, 62)}
+	frames := [][]byte{su.datagram(r, 60), su.datagram(r, 61), su.datagram(r, 62)}
 	send(t, bed.TX, 64, frames)
 	bed.Cut()
 	slots := make([]link.Slot, 8)
@@ -61,27 +61,27 @@ func testDown(t *testing.T, open Opener) {
 	}
 }
 
-// testFilter sends what is wanted and what is not; the twin says which is which. Frames with tags are left to testTags:
+// filter sends what is wanted and what is not; the twin says which is which. Frames with tags are left to tags:
 // the kernel's program sees them without the first one.
-func testFilter(t *testing.T, open Opener) {
+func (su suite) filter(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 10))
 	for range 3 {
-		cfg := config()
+		cfg := su.config()
 		cfg.Filter = *RandomFilter(r)
-		bed := open(t, cfg, standardMTU)
+		bed := su.open(t, cfg, standardMTU)
 		var frames, wanted [][]byte
 		for len(frames) < 300 {
-			f := RandomFrame(r, &cfg.Filter, true)
-			if len(f) <= etherLen || binary.BigEndian.Uint16(f[12:]) == TypeVLAN || binary.BigEndian.Uint16(f[12:]) == TypeQinQ {
+			f := RandomFrame(r, &cfg.Filter, su.head > 0)
+			if !su.sendable(f) {
 				continue
 			}
 			frames = append(frames, f)
-			if cfg.Filter.Match(f, true) {
+			if cfg.Filter.Match(f, su.head > 0) {
 				wanted = append(wanted, f)
 			}
 		}
 		send(t, bed.TX, 64, frames)
-		for i, g := range collect(t, bed.RX, len(wanted)) {
+		for i, g := range su.collect(t, bed.RX, len(wanted)) {
 			if want := wanted[i]; g.Len != len(want) || !bytes.HasPrefix(want, g.Data) {
 				t.Fatalf("filter %+v, frame %d: got %x, want %x", cfg.Filter, i, g.Data, want)
 			}
@@ -93,19 +93,19 @@ func testFilter(t *testing.T, open Opener) {
 	}
 }
 
-func testSnap(t *testing.T, open Opener) {
+func (su suite) snap(t *testing.T) {
 	const snap = 96
-	cfg := config()
+	cfg := su.config()
 	cfg.Filter.Snap = snap
-	bed := open(t, cfg, standardMTU)
+	bed := su.open(t, cfg, standardMTU)
 	r := rand.New(rand.NewPCG(11, 11))
 	frames := make([][]byte, 0, 6)
 	for _, n := range []int{60, snap - 1, snap, snap + 1, 500, link.MaxFrame} {
-		frames = append(frames, datagram(r, n))
+		frames = append(frames, su.datagram(r, n))
 	}
 	send(t, bed.TX, 64, frames)
-	for i, g := range collect(t, bed.RX, len(frames)) {
-		want := frames[i][:min(snap, len(frames[i]))]
+	for i, g := range su.collect(t, bed.RX, len(frames)) {
+		want := frames[i][:min(snap-su.extra(&g), len(frames[i]))]
 		if !bytes.Equal(g.Data, want) || g.Len != len(frames[i]) {
 			t.Errorf("frame of %d bytes: got %d bytes, length %d, want %d bytes, length %d",
 				len(frames[i]), len(g.Data), g.Len, len(want), len(frames[i]))
@@ -113,11 +113,11 @@ func testSnap(t *testing.T, open Opener) {
 	}
 }
 
-// testTags sends frames with a VLAN tag: they must arrive, and the tag either in band or beside the frame.
-func testTags(t *testing.T, open Opener) {
-	bed := open(t, config(), standardMTU)
+// tags sends frames with a VLAN tag: they must arrive, and the tag either in band or beside the frame.
+func (su suite) tags(t *testing.T) {
+	bed := su.open(t, su.config(), standardMTU)
 	r := rand.New(rand.NewPCG(12, 12))
-	plain := datagram(r, 100)
+	plain := su.datagram(r, 100)
 	const priority = 5 << 13
 	frames := make([][]byte, 0, 3)
 	for _, tag := range []uint16{1, 7, 4094} {
@@ -127,7 +127,7 @@ func testTags(t *testing.T, open Opener) {
 		frames = append(frames, append(f, plain[12:]...))
 	}
 	send(t, bed.TX, 64, frames)
-	for i, g := range collect(t, bed.RX, len(frames)) {
+	for i, g := range su.collect(t, bed.RX, len(frames)) {
 		tag := binary.BigEndian.Uint16(frames[i][14:]) & 0x0fff
 		switch {
 		case g.VLAN == 0 && bytes.Equal(g.Data, frames[i]):
@@ -137,29 +137,29 @@ func testTags(t *testing.T, open Opener) {
 		}
 	}
 	send(t, bed.TX, 64, [][]byte{plain})
-	if got := collect(t, bed.RX, 1); got[0].VLAN != 0 {
+	if got := su.collect(t, bed.RX, 1); got[0].VLAN != 0 {
 		t.Errorf("frame without a tag: got tag %d", got[0].VLAN)
 	}
 }
 
-// testLoss overruns a small ring: what is handed over and what is counted as lost must add up to what was sent.
-func testLoss(t *testing.T, open Opener) {
+// loss overruns a small ring: what is handed over and what is counted as lost must add up to what was sent.
+func (su suite) loss(t *testing.T) {
 	const sent = 6000
-	cfg := config()
+	cfg := su.config()
 	cfg.RingBytes = 128 << 10
-	bed := open(t, cfg, standardMTU)
+	bed := su.open(t, cfg, standardMTU)
 	r := rand.New(rand.NewPCG(13, 13))
 	frames := make([][]byte, sent)
 	for i := range frames {
-		frames[i] = datagram(r, 66)
+		frames[i] = su.datagram(r, 66)
 	}
 	send(t, bed.TX, 64, frames)
 	account(t, bed.TX, link.TXStats{Queued: sent, Sent: sent})
 	got := 0
 	for start := time.Now(); time.Since(start) < patience; {
 		n, err := bed.RX.Poll(100*time.Millisecond, func(f *link.Frame) {
-			if !bytes.Equal(f.Data, frames[got]) {
-				t.Errorf("frame %d: got %x, want %x", got, f.Data, frames[got])
+			if data := f.Data[su.extra(f):]; !bytes.Equal(data, frames[got]) {
+				t.Errorf("frame %d: got %x, want %x", got, data, frames[got])
 			}
 			got++
 		})
@@ -179,15 +179,15 @@ func testLoss(t *testing.T, open Opener) {
 	}
 	// The ring works again, and the counters do not start over.
 	send(t, bed.TX, 64, frames[:10])
-	collect(t, bed.RX, 10)
+	su.collect(t, bed.RX, 10)
 	if bed.RX.Lost() != lost || bed.RX.Received() != sent+10 {
 		t.Errorf("then %d lost and %d received, want %d and %d", bed.RX.Lost(), bed.RX.Received(), lost, sent+10)
 	}
 }
 
-// testCounters reads every counter from another goroutine while frames come and go; the race detector watches.
-func testCounters(t *testing.T, open Opener) {
-	bed := open(t, config(), standardMTU)
+// counters reads every counter from another goroutine while frames come and go; the race detector watches.
+func (su suite) counters(t *testing.T) {
+	bed := su.open(t, su.config(), standardMTU)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -209,7 +209,7 @@ func testCounters(t *testing.T, open Opener) {
 		}
 	}()
 	r := rand.New(rand.NewPCG(14, 14))
-	frame := datagram(r, 66)
+	frame := su.datagram(r, 66)
 	for range 40 {
 		send(t, bed.TX, 16, [][]byte{frame, frame, frame, frame})
 		if _, err := bed.RX.Poll(time.Millisecond, func(*link.Frame) {}); err != nil {

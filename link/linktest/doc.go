@@ -8,6 +8,6 @@
 // Everything waits on channels and timers, never busily, so whole scans run inside a testing/synctest bubble in no time.
 // What arrives at one instant arrives in the order in which it was emitted.
 //
-// [Conformance] is the suite that every engine passes. The package is no model of a network's speed, and its links have
+// [Conformance] and [PacketConformance] are the suites that every engine passes. The package is no model of a network's speed, and its links have
 // no kernel behind them: nobody answers ARP unless the function does.
 package linktest

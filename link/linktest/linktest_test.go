@@ -40,6 +40,10 @@ func TestConformance(t *testing.T) {
 	linktest.Conformance(t, opener(linktest.Options{}))
 }
 
+func TestPacketConformance(t *testing.T) {
+	linktest.PacketConformance(t, opener(linktest.Options{}))
+}
+
 // TestConformanceOfSlowLink lets frames leave one by one, long after Submit: the way of the asynchronous engines.
 func TestConformanceOfSlowLink(t *testing.T) {
 	linktest.Conformance(t, opener(linktest.Options{Gap: time.Microsecond, Queue: 100}))
