@@ -24,7 +24,7 @@ type room struct {
 // rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
 func rooms() []room {
 	stages := []string{
-		"dedup", "filter", "link", "link/afpacket", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
+		"dedup", "filter", "link", "link/afpacket", "link/rawip", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
 		"internal/netdev",
 	}
 	return []room{
@@ -42,6 +42,7 @@ func rooms() []room {
 		{"link/mmsg", []string{"link"}, []string{"golang.org/x/sys", "unsafe"}, "sendmmsg, for the engines that send through sockets"},
 		{"link/afpacket", []string{"link", "link/mmsg"}, []string{"golang.org/x/sys", "golang.org/x/net/bpf", "syscall", "unsafe"}, "packet sockets and their mapped rings"},
 		{"link/xdp", []string{"link"}, []string{"github.com/cilium/ebpf", "golang.org/x/sys", "syscall", "unsafe"}, "our BPF program, and the memory that it shares with us"},
+		{"link/rawip", []string{"link", "link/afpacket", "link/mmsg"}, []string{"golang.org/x/sys"}, "raw IP sockets; answers come in by the packet sockets of afpacket"},
 		{"link/linktest", []string{"link"}, nil, "a network in memory"},
 		{"internal/netdev", []string{"link", "packet"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall"}, "routes and neighbours come over netlink, ARP over a packet socket"},
 		{"probe", []string{"link", "packet", "record", "target", "validate"}, nil, "level 2: what to send, what comes back"},

@@ -71,12 +71,13 @@ type Config struct {
 	MinHitRate      float64       // percent of targets; 0 means no limit
 	MaxSendFailures *uint64       // nil means no limit
 
+	Packets    bool         // send bare IP packets, and let the kernel find the next hop of each
 	Interface  string       // "" means the one that the route to the targets leads through
 	Receive    string       // interface that answers arrive at, whomever they are addressed to; "" means the same one
 	Sources    []netip.Addr // at most MaxSources; nil means the interface's address
 	SourceMAC  *packet.MAC
 	GatewayMAC *packet.MAC
-	Link       string         // link engine by name; "" or "auto" means the best there is
+	Link       string         // link engine by name; "" or "auto" means the best there is, "raw" implies Packets
 	Qdisc      link.QdiscMode // zero means that frames pass by the kernel's traffic control
 	RST        link.RSTPolicy // what becomes of connections that hosts accept; zero leaves them to the kernel, as C ZMap does
 

@@ -75,7 +75,7 @@ func (s *setup) chooseLink(ctx context.Context, e *Explanation) error {
 	if s.DryRun != nil || e.Path.Missing != nil {
 		return nil
 	}
-	choice, err := link.Choose(ctx, s.linkConfig(&e.Plan), s.Link, engines()...)
+	choice, err := link.Choose(ctx, s.linkConfig(&e.Plan), s.Link, s.engines()...)
 	switch {
 	case err == nil:
 		e.Link, e.Why = choice.Name, choice.Why

@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/rawip"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
@@ -108,6 +109,7 @@ func (s *setup) fillDefaults() {
 	def(&s.DedupWindow, dedup.DefaultWindow)
 	s.Tries = max(1, s.Tries)
 	s.Blocklist = cmp.Or(s.Blocklist, citizen.ListSpecial)
+	s.Packets = s.Packets || s.Link == rawip.Engine{}.Name()
 	if s.TTL == 0 {
 		s.TTL = DefaultTTL
 	}

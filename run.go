@@ -15,6 +15,7 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
+	"github.com/zmap-go/zmap/link/rawip"
 	"github.com/zmap-go/zmap/link/xdp"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/permute"
@@ -197,6 +198,7 @@ func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode)
 	p, err := netdev.Find(ctx, netdev.Query{
 		Targets: space.Sample(sampleTargets), Interface: s.Interface, Receive: s.Receive, Sources: s.Sources,
 		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC, Mode: mode,
+		Layer: s.layer(),
 	})
 	if err != nil {
 		return nil, err
@@ -211,6 +213,14 @@ func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode)
 		p.Missing = long
 	}
 	return p, nil
+}
+
+// layer says what the scan hands to the interface.
+func (s *setup) layer() netdev.Layer {
+	if s.Packets {
+		return netdev.Packets
+	}
+	return netdev.Frames
 }
 
 // fits says whether the longest probe is not too long for the interface, which would refuse it every time.
@@ -232,7 +242,15 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 }
 
 // engines are the link engines, the best first.
-func engines() []link.Engine { return []link.Engine{xdp.Engine{}, afpacket.Engine{}} }
+//
+// The last one sends IP packets alone: nobody gets it who has not asked for that.
+func (s *setup) engines() []link.Engine {
+	all := []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}}
+	if auto := s.Link == "" || s.Link == link.Auto; auto && !s.Packets {
+		return all[:len(all)-1]
+	}
+	return all
+}
 
 // linkConfig says which link is wanted.
 func (s *setup) linkConfig(plan *Plan) link.Config {
@@ -257,7 +275,7 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 	if d := s.DryRun; d != nil {
 		return link.OpenDryRun(d.W, plan.Senders, s.frameText(plan.Path.Ether)), nil
 	}
-	l, err := link.Open(ctx, s.linkConfig(plan), s.Link, engines()...)
+	l, err := link.Open(ctx, s.linkConfig(plan), s.Link, s.engines()...)
 	if err != nil {
 		return nil, err
 	}

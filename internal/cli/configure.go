@@ -145,7 +145,7 @@ func (j *job) setNetwork() error {
 	if c.GatewayMAC, err = parseMAC("gateway-mac", o.gatewayMAC); err != nil {
 		return err
 	}
-	c.Interface, c.Receive, c.Link = o.iface, o.receive, o.link
+	c.Interface, c.Receive, c.Link, c.Packets = o.iface, o.receive, o.link, o.packets
 	switch o.rst {
 	case "", "pass":
 	case "reset":

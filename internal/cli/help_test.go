@@ -17,7 +17,7 @@ const compatible = `
 target-ports* p, output-file* o, blocklist-file* b, allowlist-file* w, list-of-ips-file* I,
 rate* r, bandwidth* B, batch*, max-targets* n, max-runtime* t, max-results* N, probes* P, cooldown-time* c, seed* e, retries*,
 dryrun d, fast-dryrun, shards*, shard*,
-source-port* s, validate-source-port*, source-ip* S, gateway-mac* G, source-mac*, interface* i, netmap-wait-ping*,
+source-port* s, validate-source-port*, source-ip* S, gateway-mac* G, source-mac*, interface* i, netmap-wait-ping*, iplayer X,
 probe-module* M, probe-args*, probe-ttl*, list-probe-modules,
 output-fields* f, output-module* O, output-args*, output-filter*, list-output-modules, list-output-fields, no-header-row,
 dedup-method*, dedup-window-size*,

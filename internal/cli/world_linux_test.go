@@ -17,7 +17,7 @@ import (
 
 // The networks of the scripts' Internet, by the names that scripts know them by. ALL contains the others.
 var networks = map[string]string{
-	"ALL":    "10.1.0.0/20",
+	"ALL":    "10.1.0.0/20",    // all on Ethernet
 	"LIVE":   "10.1.0.0/27",    // listen on ports 80 and 443
 	"REFUSE": "10.1.1.0/28",    // RST
 	"LATE":   "10.1.2.0/29",    // a second late
@@ -30,9 +30,10 @@ var networks = map[string]string{
 	"ONE":    "10.1.0.1",       // the same
 	"BIG":    "10.0.0.0/8",     // hours at the rates of the scripts, with ALL inside
 	"GATE":   "172.31.255.254", // the gateway
+	"TUN":    "10.3.0.0/27",    // behind a tun device that takes packets of 600 bytes; listen on port 80
 }
 
-// newNet starts the Internet of the scripts.
+// newNet starts the Internet of the scripts, and makes the tun device.
 func newNet(t *testing.T) *lab.Net {
 	t.Helper()
 	p := func(name string) netip.Prefix { return netip.MustParsePrefix(networks[name]) }
@@ -52,9 +53,15 @@ func newNet(t *testing.T) *lab.Net {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tun, err := lab.OpenTun("tun0", 600, netip.MustParseAddr("10.3.9.9"), lab.World{
+		Ports: []uint16{80}, Hosts: []lab.Hosts{{Prefix: p("TUN"), Kind: lab.Kernel}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Scripts run in parallel subtests, which outlive the body of the test that starts them.
 	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
+		if err := errors.Join(tun.Close(), n.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -147,7 +147,7 @@ func sendingDevice(cfg link.Config) (Device, error) {
 	case cfg.Ether:
 		return d, fmt.Errorf("interface %s has no Ethernet header (hardware type %d): send IP packets on it (--iplayer)", d.Name, d.kind)
 	}
-	return d, fmt.Errorf("interface %s wants an Ethernet header: do not send bare IP packets on it (--iplayer)", d.Name)
+	return d, fmt.Errorf("interface %s wants an Ethernet header, which bare IP packets (--iplayer) have not: raw IP sockets take them (--link raw)", d.Name)
 }
 
 // receivingDevice finds the interface to receive on, and refuses what no socket can do there.
