@@ -29,17 +29,16 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	if l.RX, err = afpacket.OpenReceivers(cfg); err != nil {
 		return l, err
 	}
-	for range cfg.Senders {
+	for i := range cfg.Senders + 1 {
 		tx, err := openTX(cfg, out)
 		if err != nil {
 			return l, err
 		}
-		l.TX = append(l.TX, tx)
-	}
-	if tx, err := openTX(cfg, out); err != nil {
-		return l, err
-	} else {
-		l.Control = tx
+		if i == cfg.Senders {
+			l.Control = tx
+		} else {
+			l.TX = append(l.TX, tx)
+		}
 	}
 	return l, nil
 }

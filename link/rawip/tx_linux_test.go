@@ -51,11 +51,10 @@ func arrived(t *testing.T, rx link.RX) []string {
 	var all []string
 	for {
 		n, err := rx.Poll(60*time.Millisecond, func(f *link.Frame) {
-			ip, dst := f.Data[14:], netip.Addr{}
+			ip := f.Data[14:]
+			dst := netip.AddrFrom16([16]byte(ip[24:40]))
 			if ip[0]>>4 == 4 {
 				dst = netip.AddrFrom4([4]byte(ip[16:20]))
-			} else {
-				dst = netip.AddrFrom16([16]byte(ip[24:40]))
 			}
 			all = append(all, fmt.Sprintf("%v by %v", dst, net.HardwareAddr(f.Data[:6])))
 		})
