@@ -78,7 +78,7 @@ func TestPacketsWithoutLinkLayer(t *testing.T) {
 	for _, c := range []struct{ force, want string }{{"", "socket"}, {"socket", "socket"}, {"raw", "raw"}} {
 		t.Run("link "+c.force, func(t *testing.T) {
 			config, rows := synScan("10.26.0.0/22")
-			config.Packets, config.Link = true, c.force
+			config.Packets, config.Link, config.Cooldown = true, c.force, tunCooldown
 			r := run(t, config)
 			checkTunRows(t, tun, r, rows)
 			if r.Link != c.want {
