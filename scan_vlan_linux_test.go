@@ -9,10 +9,11 @@ import (
 )
 
 // TestAnswersOutOfVLANs scans hosts whose answers carry VLAN tags, one or two, as where a switch or a mirror port leaves them on.
-// The kernel takes off the outer one before any packet socket sees the frame, as hardware does; the inner one stays in it.
+// The kernel takes off the outer one before any packet socket sees the frame, as hardware does; the inner one stays in it. XDP
+// sees both.
 func TestAnswersOutOfVLANs(t *testing.T) {
 	one, two := [2]uint16{7}, [2]uint16{100, 4094}
-	n := startNet(t,
+	n, _ := startCrowd(t,
 		lab.Hosts{Prefix: prefix("10.24.0.0/24"), Kind: lab.Twice, VLANs: one},
 		lab.Hosts{Prefix: prefix("10.24.1.0/24"), Kind: lab.Twice, VLANs: two},
 		lab.Hosts{Prefix: prefix("10.24.2.0/24"), Kind: lab.Refuse, VLANs: one},
@@ -23,9 +24,17 @@ func TestAnswersOutOfVLANs(t *testing.T) {
 		lab.Hosts{Prefix: prefix("10.24.7.0/25"), Kind: lab.ForgeOnly, Forgery: lab.WrongAck, VLANs: one},
 		lab.Hosts{Prefix: prefix("10.24.7.128/25"), Kind: lab.ForgeOnly, Forgery: lab.WrongSource, VLANs: two},
 	)
+	for _, engine := range []string{"socket", "xdp"} {
+		t.Run(engine, func(t *testing.T) { scanVLANs(t, n, engine) })
+	}
+}
+
+// scanVLANs scans with one of the link engines.
+func scanVLANs(t *testing.T, n *lab.Net, engine string) {
 	truth := n.Truth()
 	t.Run("SYN", func(t *testing.T) {
 		c, rows := synScan("10.24.0.0/21")
+		c.Link = engine
 		r := run(t, c)
 		eachOnce(t, "first successes", rows.count(row.first), truth.Addrs(lab.SYN(80), lab.SYNACK))
 		twice := ofKind(truth, truth.Addrs(lab.SYN(80), lab.SYNACK), lab.Twice)
@@ -41,7 +50,7 @@ func TestAnswersOutOfVLANs(t *testing.T) {
 	})
 	t.Run("ping", func(t *testing.T) {
 		c, rows := synScan("10.24.0.0/21")
-		c.Ports = ""
+		c.Ports, c.Link = "", engine
 		var err error
 		if c.Probe, err = probe.New("icmp_echoscan", probe.Args{}); err != nil {
 			t.Fatal(err)

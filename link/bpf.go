@@ -28,7 +28,7 @@ const (
 // header. The program returns the number of bytes to keep, 0 for frames that are not wanted, and agrees with
 // [Filter.Match] on every frame.
 //
-// A packet socket sees a frame after the kernel took off its first VLAN tag, so a tag in band there is the second one.
+// A packet socket sees a frame after the kernel took off its first VLAN tag, so a tag in band there is the second or third one.
 func (f *Filter) Assemble(ether bool) ([]bpf.RawInstruction, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -130,12 +130,16 @@ func (c *compiler) compile(ether bool) []bpf.Instruction {
 
 // etherHeader leaves the offset of the IP header in X.
 func (c *compiler) etherHeader(ipv4, ipv6 label) {
-	tagged, known := c.label(), c.label()
-	c.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: etherLen}, bpf.LoadAbsolute{Off: 12, Size: 2})
-	c.when(bpf.JumpEqual, typeVLAN, tagged)
-	c.when(bpf.JumpNotEqual, typeQinQ, known)
-	c.place(tagged)
-	c.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: etherLen + vlanLen}, bpf.LoadAbsolute{Off: etherLen + 2, Size: 2})
+	known := c.label()
+	c.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: etherLen}, bpf.LoadAbsolute{Off: etherLen - 2, Size: 2})
+	for i := range uint32(maxVLANs) {
+		tagged := c.label()
+		c.when(bpf.JumpEqual, typeVLAN, tagged)
+		c.when(bpf.JumpNotEqual, typeQinQ, known)
+		c.place(tagged)
+		ip := etherLen + (i+1)*vlanLen
+		c.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: ip}, bpf.LoadAbsolute{Off: ip - 2, Size: 2})
+	}
 	c.place(known)
 	c.dispatch(ipv4, typeIPv4, ipv6, typeIPv6)
 }

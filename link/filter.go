@@ -39,8 +39,8 @@ type PortRange struct {
 // [Filter.Assemble], to map entries of a program of ours); [Filter.Match] is the slow obvious twin that all are tested
 // against.
 //
-// A frame is wanted if its destination is in Local and it is of one of the wanted kinds. Frames with a VLAN tag in band
-// are looked at behind one tag. First fragments are matched as whole packets; later fragments are never wanted. At most
+// A frame is wanted if its destination is in Local and it is of one of the wanted kinds. Frames with VLAN tags in band are
+// looked at behind them, if there are at most two. First fragments are matched as whole packets; later fragments are never wanted. At most
 // four IPv6 extension headers (hop-by-hop, routing, destination options, fragment) are passed over.
 //
 // An ICMP error goes to whoever sent the packet it quotes (RFC 792, RFC 4443 section 2.2), so the quoted source must be
@@ -62,6 +62,7 @@ type Filter struct {
 const (
 	etherLen = 14
 	vlanLen  = 4
+	maxVLANs = 2 // tags passed over at most
 
 	typeIPv4   = 0x0800
 	typeIPv6   = 0x86dd
@@ -139,14 +140,17 @@ func (f *Filter) Match(frame []byte, ether bool) bool {
 	return false
 }
 
-// behindEther returns the IP packet in an Ethernet frame, behind at most one VLAN tag; nil if there is none or if the
+// behindEther returns the IP packet in an Ethernet frame, behind at most two VLAN tags; nil if there is none or if the
 // frame claims another version of IP than the packet does.
 func behindEther(frame []byte) []byte {
 	if len(frame) < etherLen {
 		return nil
 	}
 	kind, ip := binary.BigEndian.Uint16(frame[12:]), frame[etherLen:]
-	if kind == typeVLAN || kind == typeQinQ {
+	for range maxVLANs {
+		if kind != typeVLAN && kind != typeQinQ {
+			break
+		}
 		if len(ip) < vlanLen {
 			return nil
 		}

@@ -194,7 +194,7 @@ func RandomFrame(r *rand.Rand, f *link.Filter, ether bool) []byte {
 	if r.IntN(4) == 0 {
 		s.Fragment = []uint16{0x2000, 0x4000, 0x0001, 0x0008, 0x00b9, 0x0007}[r.IntN(6)]
 	}
-	for range []int{0, 0, 0, 0, 1, 1, 2}[r.IntN(7)] {
+	for range []int{0, 0, 0, 0, 0, 1, 1, 2, 2, 3}[r.IntN(10)] {
 		s.Tags = append(s.Tags, []uint16{TypeVLAN, TypeQinQ}[r.IntN(2)])
 	}
 	return spoil(r, s.Frame(ether))

@@ -86,7 +86,7 @@ static __always_inline int reset(struct xdp_md *ctx, struct view *v)
 	struct ipv4 *ip;
 	struct tcp *tcp;
 	__u8 mac[6];
-	__u32 at = v->ip & 31; /* 14, or 18 behind a tag: the verifier wants a bound */
+	__u32 at = v->ip & 31; /* 14, or 18 or 22 behind tags: the verifier wants a bound */
 
 	if (bpf_xdp_adjust_tail(ctx, (int)(at + IPV4_LEN + TCP_LEN) - (int)bpf_xdp_get_buff_len(ctx)))
 		return XDP_PASS;

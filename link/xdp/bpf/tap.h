@@ -283,10 +283,12 @@ static __always_inline int is_candidate(struct xdp_md *ctx, struct view *v)
 		return 0;
 	type = ether.type;
 	v->ip = ETHER_LEN;
-	if (type == TYPE_VLAN || type == TYPE_QINQ) {
+	for (int i = 0; i < MAX_VLANS; i++) {
 		__be16 tag[2];
 
-		if (LOAD(ctx, ETHER_LEN, &tag))
+		if (type != TYPE_VLAN && type != TYPE_QINQ)
+			break;
+		if (LOAD(ctx, ETHER_LEN + i * VLAN_LEN, &tag))
 			return 0;
 		type = tag[1];
 		v->ip += VLAN_LEN;

@@ -6,6 +6,7 @@
 
 #define ETHER_LEN 14
 #define VLAN_LEN 4
+#define MAX_VLANS 2 /* tags passed over at most */
 #define IPV4_LEN 20
 #define IPV6_LEN 40
 #define TCP_LEN 20
