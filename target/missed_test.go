@@ -40,7 +40,7 @@ func TestMissedIsWhatBuildWouldAdd(t *testing.T) {
 		return s
 	}
 	found := 0
-	for range 4000 {
+	for range 500 {
 		allow, list, others := some(5), some(12), some(8)
 		space := build(allow, map[string][]string{"list": list, "others": others})
 		if space == nil {
@@ -90,7 +90,7 @@ func TestMissedIsWhatBuildWouldAdd(t *testing.T) {
 			break
 		}
 	}
-	if found < 500 {
+	if found < 100 {
 		t.Errorf("only %d spaces miss something: the test shows little", found)
 	}
 }
