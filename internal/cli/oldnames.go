@@ -21,6 +21,7 @@ func oldOptions() map[string]string {
 		"whitelist-file":          "allowlist-file",          //
 		"ignore-blacklist-errors": "ignore-blocklist-errors", //
 		"ignore-invalid-hosts":    "ignore-blocklist-errors", // 2.1
+		"vpn":                     "iplayer",                 // 2.1
 		"target-port":             "target-ports",            // before 4.0
 	}
 }
