@@ -106,10 +106,10 @@ func (datagramAnswers) matchTag(p *packet.Parsed, tags validate.Source) (target.
 
 // setAnswer sets the fields of a datagram.
 func (a datagramAnswers) setAnswer(p *packet.Parsed, r *record.Record, class string, success bool) {
-	r.Values[a.class] = record.Text(class)
-	r.Values[a.success] = record.Boolean(success)
-	r.Values[a.sport] = record.Uint(uint64(p.UDP.SrcPort()))
-	r.Values[a.dport] = record.Uint(uint64(p.UDP.DstPort()))
+	r.Values[a.class].SetText(class)
+	r.Values[a.success].SetBool(success)
+	r.Values[a.sport].SetUint(uint64(p.UDP.SrcPort()))
+	r.Values[a.dport].SetUint(uint64(p.UDP.DstPort()))
 }
 
 // setError sets the fields of p if it is not a datagram but an ICMP error, and says whether it was.
@@ -117,8 +117,8 @@ func (a datagramAnswers) setError(p *packet.Parsed, r *record.Record) bool {
 	if p.Kind == packet.KindUDP {
 		return false
 	}
-	r.Values[a.class] = record.Text("icmp")
-	r.Values[a.success] = record.Boolean(false)
+	r.Values[a.class].SetText("icmp")
+	r.Values[a.success].SetBool(false)
 	SetICMP(p, r, a.icmp)
 	return true
 }

@@ -174,23 +174,24 @@ func isCut(p *packet.Parsed) bool {
 // Decode fills the row of an answer or an ICMP error.
 func (d *dnsDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	v := r.Values
-	v[dnsAppSuccess] = record.Boolean(false)
+	v[dnsAppSuccess].SetBool(false)
 	for i := dnsQuestions; i <= dnsAdditionals; i++ {
 		v[i] = record.List(nil)
 	}
-	v[dnsParseErr], v[dnsUnconsumed] = record.Uint(1), record.Uint(0)
+	v[dnsParseErr].SetUint(1)
+	v[dnsUnconsumed].SetUint(0)
 	if d.setError(p, r) {
 		r.SetBytes(dnsRaw, p.Frame)
 		return
 	}
 	success := d.ours && d.repeats(p.Payload)
 	d.setAnswer(p, r, "dns", success)
-	v[dnsUDPLen] = record.Uint(uint64(p.UDP.Length()))
+	v[dnsUDPLen].SetUint(uint64(p.UDP.Length()))
 	r.SetBytes(dnsRaw, p.Payload)
 	if !success {
 		return
 	}
-	v[dnsAppSuccess] = record.Boolean(p.Payload[2]&0x80 != 0 && p.Payload[3]&0x0f == 0)
+	v[dnsAppSuccess].SetBool(p.Payload[2]&0x80 != 0 && p.Payload[3]&0x0f == 0)
 	setDNSHeader(p.Payload, v[dnsHeader:])
 	setDNSSections(p.Payload, r)
 }
@@ -212,7 +213,7 @@ func (d *dnsDecoder) repeats(msg []byte) bool {
 func setDNSHeader(msg []byte, v []record.Value) {
 	id, flags := binary.BigEndian.Uint16(msg), binary.BigEndian.Uint16(msg[2:])
 	bit := func(shift, mask uint16) record.Value { return record.Uint(uint64(flags >> shift & mask)) }
-	v[0] = record.Uint(uint64(id))
+	v[0].SetUint(uint64(id))
 	v[1] = bit(8, 1)   // RD
 	v[2] = bit(9, 1)   // TC
 	v[3] = bit(10, 1)  // AA
@@ -224,7 +225,7 @@ func setDNSHeader(msg []byte, v []record.Value) {
 	v[9] = bit(6, 1)   // Z
 	v[10] = bit(7, 1)  // RA
 	for i := range 4 {
-		v[11+i] = record.Uint(uint64(binary.BigEndian.Uint16(msg[4+2*i:])))
+		v[11+i].SetUint(uint64(binary.BigEndian.Uint16(msg[4+2*i:])))
 	}
 }
 
@@ -247,8 +248,8 @@ func setDNSSections(msg []byte, r *record.Record) {
 	if !intact || d.left() > 0 {
 		broken = 1
 	}
-	r.Values[dnsParseErr] = record.Uint(broken)
-	r.Values[dnsUnconsumed] = record.Uint(uint64(d.left()))
+	r.Values[dnsParseErr].SetUint(broken)
+	r.Values[dnsUnconsumed].SetUint(uint64(d.left()))
 }
 
 // appendDNSDryRun prints what [AppendDryRun] does in C ZMap's form for this module: with dashes in front as well, and with

@@ -132,22 +132,22 @@ func (d *icmpTimeDecoder) Decode(p *packet.Parsed, r *record.Record) {
 		asked, payload = p.Quoted.Dst, p.Quoted.L4[packet.ICMPLen:]
 	}
 	if d.arrived > 0 {
-		v[timeArrived] = record.Uint(uint64(d.arrived / 1e9))
-		v[timeArrived+1] = record.Uint(uint64(d.arrived / 1e3 % 1e6))
+		v[timeArrived].SetUint(uint64(d.arrived / 1e9))
+		v[timeArrived+1].SetUint(uint64(d.arrived / 1e3 % 1e6))
 	}
 	if sec, us, ok := sentTime(payload, asked); ok {
-		v[timeSent] = record.Uint(uint64(sec))
-		v[timeSent+1] = record.Uint(uint64(us))
+		v[timeSent].SetUint(uint64(sec))
+		v[timeSent+1].SetUint(uint64(us))
 		if rtt := d.arrived/1e3 - (int64(sec)*1e6 + int64(us)); d.arrived > 0 && rtt >= 0 {
-			v[timeRTT] = record.Uint(uint64(rtt))
+			v[timeRTT].SetUint(uint64(rtt))
 		}
 	}
 	a := asked.As4()
-	v[timeTarget] = record.Uint(uint64(binary.LittleEndian.Uint32(a[:])))
-	v[timeClass] = record.Text(echoClass(p.ICMP.Type()))
-	v[timeSuccess] = record.Uint(0)
+	v[timeTarget].SetUint(uint64(binary.LittleEndian.Uint32(a[:])))
+	v[timeClass].SetText(echoClass(p.ICMP.Type()))
+	v[timeSuccess].SetUint(0)
 	if p.ICMP.Type() == packet.ICMPv4EchoReply {
-		v[timeSuccess] = record.Uint(1)
+		v[timeSuccess].SetUint(1)
 	}
 }
 

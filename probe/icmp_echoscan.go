@@ -110,10 +110,10 @@ func echoFields() []record.Field {
 // setEcho sets the fields of echoFields, which are the first of a row.
 func setEcho(p *packet.Parsed, r *record.Record) {
 	v := r.Values
-	v[0] = record.Uint(uint64(p.ICMP.Type()))
-	v[1] = record.Uint(uint64(p.ICMP.Code()))
-	v[2] = record.Uint(uint64(p.ICMP.Ident()))
-	v[3] = record.Uint(uint64(p.ICMP.Seq()))
+	v[0].SetUint(uint64(p.ICMP.Type()))
+	v[1].SetUint(uint64(p.ICMP.Code()))
+	v[2].SetUint(uint64(p.ICMP.Ident()))
+	v[3].SetUint(uint64(p.ICMP.Seq()))
 }
 
 // NewEncoder returns an encoder for one sender.
@@ -173,8 +173,8 @@ func (icmpEchoDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Tar
 // Decode fills the row of an echo reply or an error.
 func (icmpEchoDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	setEcho(p, r)
-	r.Values[4] = record.Text(echoClass(p.ICMP.Type()))
-	r.Values[5] = record.Boolean(p.ICMP.Type() == packet.ICMPv4EchoReply)
+	r.Values[4].SetText(echoClass(p.ICMP.Type()))
+	r.Values[5].SetBool(p.ICMP.Type() == packet.ICMPv4EchoReply)
 	r.SetBytes(6, p.ICMP[4:])
 }
 

@@ -18,10 +18,10 @@ func ICMPFields() []record.Field {
 
 // SetICMP sets the four fields of the ICMP error p, in the order of [ICMPFields], the first of which is field at of r.
 func SetICMP(p *packet.Parsed, r *record.Record, at int) {
-	r.Values[at] = record.Address(p.Src)
-	r.Values[at+1] = record.Uint(uint64(p.ICMP.Type()))
-	r.Values[at+2] = record.Uint(uint64(p.ICMP.Code()))
-	r.Values[at+3] = record.Text(icmpErrorText(p.ICMP.Type(), p.ICMP.Code()))
+	r.Values[at].SetAddr(p.Src)
+	r.Values[at+1].SetUint(uint64(p.ICMP.Type()))
+	r.Values[at+2].SetUint(uint64(p.ICMP.Code()))
+	r.Values[at+3].SetText(icmpErrorText(p.ICMP.Type(), p.ICMP.Code()))
 }
 
 // icmpErrorText says what an ICMP error means (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1). The texts of

@@ -169,12 +169,12 @@ func matchOwn(t target.Target, us netip.Addr, port uint16, tags validate.Source)
 func (d ipipDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	if d.setError(p, r) {
 		if p.ICMP.Type() == packet.ICMPv4Unreachable {
-			r.Values[d.class] = record.Text("icmp-unreach")
+			r.Values[d.class].SetText("icmp-unreach")
 		}
 		return
 	}
 	d.setAnswer(p, r, "udp", true)
-	r.Values[ipipSize] = record.Uint(uint64(p.UDP.Length()))
+	r.Values[ipipSize].SetUint(uint64(p.UDP.Length()))
 	r.SetBytes(ipipData, p.Payload)
 }
 

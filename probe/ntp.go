@@ -80,13 +80,13 @@ func (d ntpDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	}
 	v := r.Values[ntpHeader:]
 	for i := range 4 {
-		v[i] = record.Uint(uint64(b[i]))
+		v[i].SetUint(uint64(b[i]))
 	}
 	for i := range 3 {
-		v[4+i] = record.Uint(uint64(binary.BigEndian.Uint32(b[4+4*i:])))
+		v[4+i].SetUint(uint64(binary.BigEndian.Uint32(b[4+4*i:])))
 	}
 	for i := range 4 {
-		v[7+i] = record.Uint(binary.BigEndian.Uint64(b[16+8*i:]))
+		v[7+i].SetUint(binary.BigEndian.Uint64(b[16+8*i:]))
 	}
 }
 

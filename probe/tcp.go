@@ -36,11 +36,11 @@ func tcpFields() []record.Field {
 // setTCP sets the fields of tcpFields, which are the first of a row.
 func setTCP(p *packet.Parsed, r *record.Record) {
 	v := r.Values
-	v[0] = record.Uint(uint64(p.SrcPort))
-	v[1] = record.Uint(uint64(p.DstPort))
-	v[2] = record.Uint(uint64(p.TCP.Seq()))
-	v[3] = record.Uint(uint64(p.TCP.Ack()))
-	v[4] = record.Uint(uint64(p.TCP.Window()))
+	v[0].SetUint(uint64(p.SrcPort))
+	v[1].SetUint(uint64(p.DstPort))
+	v[2].SetUint(uint64(p.TCP.Seq()))
+	v[3].SetUint(uint64(p.TCP.Ack()))
+	v[4].SetUint(uint64(p.TCP.Window()))
 }
 
 // tcpClassFields say what kind of answer it is. Those of [ICMPFields] come behind them.
@@ -62,8 +62,8 @@ func decodeTCP(p *packet.Parsed, r *record.Record, at int, wanted string) {
 	default:
 		setTCP(p, r)
 	}
-	r.Values[at] = record.Text(class)
-	r.Values[at+1] = record.Boolean(class == wanted)
+	r.Values[at].SetText(class)
+	r.Values[at+1].SetBool(class == wanted)
 }
 
 // matchTCP says whether p is an ICMP error that quotes a segment of ours, or a SYN-ACK or RST to a port of ours from a target

@@ -122,16 +122,16 @@ func (tcpSYNDecoder) Decode(p *packet.Parsed, r *record.Record) {
 func setTCPOptions(p *packet.Parsed, v []record.Value) {
 	o := p.TCP.Options()
 	if o.HasMSS {
-		v[0] = record.Uint(uint64(o.MSS))
+		v[0].SetUint(uint64(o.MSS))
 	}
 	if o.HasWScale {
-		v[1] = record.Uint(1 << (o.WScale & 63))
+		v[1].SetUint(1 << (o.WScale & 63))
 	}
 	if o.SACKPermitted {
-		v[2] = record.Uint(1)
+		v[2].SetUint(1)
 	}
 	if o.HasTimestamps {
-		v[3] = record.Uint(uint64(o.TSVal))
-		v[4] = record.Uint(uint64(o.TSEcr))
+		v[3].SetUint(uint64(o.TSVal))
+		v[4].SetUint(uint64(o.TSEcr))
 	}
 }

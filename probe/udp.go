@@ -167,6 +167,6 @@ func (d udpDecoder) Decode(p *packet.Parsed, r *record.Record) {
 		return
 	}
 	d.setAnswer(p, r, "udp", true)
-	r.Values[udpSize] = record.Uint(uint64(p.UDP.Length()))
+	r.Values[udpSize].SetUint(uint64(p.UDP.Length()))
 	r.SetBytes(udpData, p.Payload)
 }

@@ -112,7 +112,7 @@ func setUPnPHeaders(b []byte, r *record.Record) {
 				continue
 			}
 			value = bytes.TrimPrefix(value, []byte(" "))
-			r.Values[upnpHeader+i] = record.Text(validText(value))
+			r.Values[upnpHeader+i].SetText(validText(value))
 		}
 	}
 }

@@ -51,10 +51,9 @@ func Signed(v int64) Value { return Value{kind: KindInt, num: uint64(v)} }
 
 // Boolean returns a truth value.
 func Boolean(v bool) Value {
-	if v {
-		return Value{kind: KindBool, num: 1}
-	}
-	return Value{kind: KindBool}
+	var b Value
+	b.SetBool(v)
+	return b
 }
 
 // Text returns a string value.
@@ -68,19 +67,48 @@ func List(l []Object) Value { return Value{kind: KindList, list: &l} }
 
 // Address returns an address value; an invalid address is null.
 func Address(a netip.Addr) Value {
-	if !a.IsValid() {
-		return Value{}
-	}
-	if a.Is4() {
-		b := a.As4()
-		return Value{kind: KindAddr, num: uint64(binary.BigEndian.Uint32(b[:]))}
-	}
-	b := a.As16()
-	return Value{kind: KindAddr, is6: true, hi: binary.BigEndian.Uint64(b[:8]), num: binary.BigEndian.Uint64(b[8:])}
+	var v Value
+	v.SetAddr(a)
+	return v
 }
 
 // Moment returns a time value from nanoseconds since the Unix epoch.
 func Moment(unixNano int64) Value { return Value{kind: KindTime, num: uint64(unixNano)} }
+
+// The setters give v another value. They touch no more of it than that takes, a few bytes where an assignment moves all of it:
+// rows are filled with them.
+
+// SetUint makes v an integer.
+func (v *Value) SetUint(n uint64) { v.kind, v.num = KindUint, n }
+
+// SetBool makes v a truth value.
+func (v *Value) SetBool(b bool) {
+	v.kind, v.num = KindBool, 0
+	if b {
+		v.num = 1
+	}
+}
+
+// SetText makes v a string.
+func (v *Value) SetText(s string) { v.kind, v.text = KindString, s }
+
+// SetAddr makes v an address, or null if a is invalid.
+func (v *Value) SetAddr(a netip.Addr) {
+	switch {
+	case a.Is4():
+		b := a.As4()
+		v.kind, v.is6, v.num = KindAddr, false, uint64(binary.BigEndian.Uint32(b[:]))
+	case a.IsValid():
+		b := a.As16()
+		v.kind, v.is6 = KindAddr, true
+		v.hi, v.num = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	default:
+		v.kind = KindNull
+	}
+}
+
+// SetTime makes v a time, in nanoseconds since the Unix epoch.
+func (v *Value) SetTime(unixNano int64) { v.kind, v.num = KindTime, uint64(unixNano) }
 
 // Kind returns what v holds.
 func (v *Value) Kind() Kind { return v.kind }
@@ -105,14 +133,24 @@ func (v *Value) Int() int64 { return int64(v.Uint()) }
 func (v *Value) Bool() bool { return v.Uint() != 0 }
 
 // Text returns the string of a string value, else "".
-func (v *Value) Text() string { return v.text }
+func (v *Value) Text() string {
+	if v.kind != KindString {
+		return ""
+	}
+	return v.text
+}
 
 // Bytes returns the bytes of a binary value, else nil. Callers must not write to them.
-func (v *Value) Bytes() []byte { return v.raw }
+func (v *Value) Bytes() []byte {
+	if v.kind != KindBytes {
+		return nil
+	}
+	return v.raw
+}
 
 // List returns the objects of a repeated value, else nil.
 func (v *Value) List() []Object {
-	if v.list == nil {
+	if v.kind != KindList {
 		return nil
 	}
 	return *v.list

@@ -104,15 +104,15 @@ func (decoder) Match(p *packet.Parsed, tags validate.Source) (target.Target, boo
 func (decoder) Decode(p *packet.Parsed, r *record.Record) {
 	v := r.Values
 	if p.Kind != packet.KindTCP {
-		v[fieldClass] = record.Text("filtered")
-		v[fieldSuccess] = record.Boolean(false)
+		v[fieldClass].SetText("filtered")
+		v[fieldSuccess].SetBool(false)
 		probe.SetICMP(p, r, fieldICMP)
 		return
 	}
-	v[fieldSport] = record.Uint(uint64(p.SrcPort))
-	v[fieldDport] = record.Uint(uint64(p.DstPort))
-	v[fieldSeq] = record.Uint(uint64(p.TCP.Seq()))
-	v[fieldWindow] = record.Uint(uint64(p.TCP.Window()))
-	v[fieldClass] = record.Text("unfiltered")
-	v[fieldSuccess] = record.Boolean(true)
+	v[fieldSport].SetUint(uint64(p.SrcPort))
+	v[fieldDport].SetUint(uint64(p.DstPort))
+	v[fieldSeq].SetUint(uint64(p.TCP.Seq()))
+	v[fieldWindow].SetUint(uint64(p.TCP.Window()))
+	v[fieldClass].SetText("unfiltered")
+	v[fieldSuccess].SetBool(true)
 }

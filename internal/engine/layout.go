@@ -69,20 +69,20 @@ func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, f
 	if p.Quoted.Present && !fromResponder {
 		src = t.Addr
 	}
-	v[0] = record.Address(src)
-	v[2] = record.Address(p.Dst)
+	v[0].SetAddr(src)
+	v[2].SetAddr(p.Dst)
 	if src.Is4() {
 		a, b := src.As4(), p.Dst.As4()
-		v[1] = record.Uint(uint64(binary.LittleEndian.Uint32(a[:])))
-		v[3] = record.Uint(uint64(binary.LittleEndian.Uint32(b[:])))
-		v[4] = record.Uint(uint64(p.IPID))
+		v[1].SetUint(uint64(binary.LittleEndian.Uint32(a[:])))
+		v[3].SetUint(uint64(binary.LittleEndian.Uint32(b[:])))
+		v[4].SetUint(uint64(p.IPID))
 	}
-	v[5] = record.Uint(uint64(p.TTL))
+	v[5].SetUint(uint64(p.TTL))
 }
 
 // setRepeat writes the first of the engine's own fields.
 func (l *layout) setRepeat(row *record.Record, repeat bool) {
-	row.Values[l.system] = record.Boolean(repeat)
+	row.Values[l.system].SetBool(repeat)
 }
 
 // isCooldown reads the second.
@@ -91,8 +91,8 @@ func (l *layout) isCooldown(row *record.Record) bool { return row.Values[l.syste
 // setSystem writes the engine's own fields but the first.
 func (l *layout) setSystem(row *record.Record, cooldown bool, at int64) {
 	v := row.Values[l.system:]
-	v[1] = record.Boolean(cooldown)
-	v[2] = record.Moment(at)
-	v[3] = record.Uint(uint64(at / 1e9))
-	v[4] = record.Uint(uint64(at / 1e3 % 1e6))
+	v[1].SetBool(cooldown)
+	v[2].SetTime(at)
+	v[3].SetUint(uint64(at / 1e9))
+	v[4].SetUint(uint64(at / 1e3 % 1e6))
 }
