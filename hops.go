@@ -26,8 +26,12 @@ func (s *setup) neighbours(space *target.Space, p *netdev.Path) (int, error) {
 	}
 	for range onLink(space, p.OnLink) {
 		if n++; n > netdev.MaxNeighbours {
-			return n, fmt.Errorf("find the targets on the local network: more than %d of them are on %s; scan fewer at a time, "+
-				"or name the next hop for all with a gateway MAC address", netdev.MaxNeighbours, p.Interface)
+			hint := ", or name the next hop for all with a gateway MAC address"
+			if s.Packets {
+				hint = "" // no such thing there
+			}
+			return n, fmt.Errorf("find the targets on the local network: more than %d of them are on %s; scan fewer at a time%s",
+				netdev.MaxNeighbours, p.Interface, hint)
 		}
 	}
 	return n, nil

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -64,5 +65,18 @@ func silentNextDoor() iter.Seq[netip.Addr] {
 				return
 			}
 		}
+	}
+}
+
+// TestTooManyNextDoor is refused before anybody is asked.
+func TestTooManyNextDoor(t *testing.T) {
+	n := startNet(t)
+	nextDoor(t, n, "10.64.0.0/15")
+	c, rows := synScan("10.64.0.0/15")
+	noWay(t, c, rows, "more than 65535 of them are on scan0", "with a gateway MAC address")
+	c, rows = synScan("10.64.0.0/15")
+	c.Packets = true
+	if err := noWay(t, c, rows, "more than 65535 of them are on scan0"); strings.Contains(err.Error(), "gateway") {
+		t.Errorf("error %q names what is of no use for IP packets", err)
 	}
 }

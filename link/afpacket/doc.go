@@ -4,7 +4,8 @@
 // (PACKET_QDISC_BYPASS). They arrive in a ring of blocks shared with the kernel (TPACKET_V3), behind a filter that the kernel
 // runs and that is in place before the first frame can arrive. The kernel counts what it had no room for, exactly.
 //
-// An interface without a link header (tun, VPN) is served with sockets that begin at the IP header.
+// An interface without a link header (tun, VPN) is served with sockets that begin at the IP header. WireGuard and ppp look no
+// different from here, but only tun devices are tested.
 //
 //	l, err := link.Open(ctx, link.Config{Interface: "eth0", Ether: true, Filter: filter}, link.Auto, afpacket.Engine{})
 //

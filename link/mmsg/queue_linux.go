@@ -50,8 +50,8 @@ type Config struct {
 	// Address says by which socket a frame leaves and where to. It is called by the queue's owner, once for each frame, and must
 	// not allocate. Nil means the first socket, which is bound to all that matters.
 	Address func(frame []byte, a *Address)
-	// Verdict says what an error means that is not about a lack of room: an error of this package's [link.TX] for good, or nil
-	// if the frame alone is refused.
+	// Verdict says what an error means that is not about a lack of room: it returns the one that ends the queue, or nil if the
+	// frame alone is refused.
 	Verdict func(errno unix.Errno) error
 	// Doubt makes an error count only if it comes twice in a row for a frame: raw sockets report errors of frames that were
 	// sent before (man 7 raw, IP_RECVERR), once each, and do not look at the frame then.
