@@ -1,17 +1,15 @@
 package mmsg
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/batch"
 )
 
 // Waiting for the driver. A full driver queue (ENOBUFS) says nothing when it has room again: sleep, twice as long each
@@ -29,13 +27,6 @@ const slotStride = (link.MaxFrame + 63) &^ 63
 
 // callFrames is the most frames in one system call, for the call keeps the Go scheduler waiting; see messages.send.
 const callFrames = 64
-
-// counters are written by the owner of the queue, read by anyone, and alone on their cache lines.
-type counters struct {
-	_                                       [64]byte
-	queued, sent, refused, retried, aborted atomic.Uint64
-	_                                       [64]byte
-}
 
 // DefaultBatch is as many frames as C ZMap hands over at once; more gain nothing.
 const DefaultBatch = 64
@@ -68,14 +59,10 @@ type Address struct {
 // A Queue is a transmit queue. Its slots are one batch, the same memory each time: when Submit returns the kernel has copied
 // the frames.
 type Queue struct {
+	*batch.Batch
 	cfg       Config
-	slots     []link.Slot // what Reserve hands out; Template and N are those of the last Submit
-	reserved  int         // slots handed out by the last Reserve and not submitted
 	msgs      *messages
 	addresses []Address // one for each slot, or none
-	err       error     // permanent
-	aborts    atomic.Uint32
-	counters  counters
 }
 
 var _ link.TX = (*Queue)(nil)
@@ -85,14 +72,12 @@ func New(cfg Config) *Queue {
 	if len(cfg.Sockets) == 0 || cfg.Batch < 1 || cfg.Verdict == nil {
 		panic("mmsg: no socket, no slot or no verdict")
 	}
-	q := &Queue{cfg: cfg, slots: make([]link.Slot, cfg.Batch)}
 	memory := make([]byte, cfg.Batch*slotStride)
 	data := make([][]byte, cfg.Batch)
 	for i := range data {
 		data[i] = memory[i*slotStride:][:link.MaxFrame:link.MaxFrame]
-		q.slots[i] = link.NewSlot(data[i], uint32(i))
 	}
-	q.msgs = newMessages(data)
+	q := &Queue{Batch: batch.New(data), cfg: cfg, msgs: newMessages(data)}
 	if cfg.Address != nil {
 		q.addresses = make([]Address, cfg.Batch)
 	}
@@ -102,48 +87,20 @@ func New(cfg Config) *Queue {
 // Memory returns how many bytes the queue takes, without the kernel's copies of frames on their way to the driver.
 func (q *Queue) Memory() uint64 {
 	perSlot := slotStride + reflect.TypeFor[link.Slot]().Size() + reflect.TypeFor[message]().Size() + reflect.TypeFor[unix.Iovec]().Size()
-	return uint64(len(q.slots))*uint64(perSlot) + uint64(len(q.addresses))*uint64(reflect.TypeFor[Address]().Size())
-}
-
-// Reserve hands out the first slots of the batch. It never waits.
-func (q *Queue) Reserve(s []link.Slot, _ time.Duration) int {
-	if q.cfg.Sockets == nil {
-		return 0
-	}
-	q.forget(0)
-	q.reserved = copy(s, q.slots)
-	return q.reserved
-}
-
-// forget marks the reserved slots from the first on as written by nobody knows what.
-func (q *Queue) forget(first int) {
-	for i := first; i < q.reserved; i++ {
-		q.slots[i].Template = 0
-	}
-	q.reserved = 0
+	return uint64(len(q.Slots))*uint64(perSlot) + uint64(len(q.addresses))*uint64(reflect.TypeFor[Address]().Size())
 }
 
 // Submit sends the frames.
 func (q *Queue) Submit(s []link.Slot) error {
-	if q.err != nil {
-		return q.err
-	}
-	if len(s) > q.reserved {
-		return fmt.Errorf("submit %d slots: %d are reserved", len(s), q.reserved)
+	if err := q.Accept(s); err != nil {
+		return err
 	}
 	for i := range s {
-		n := s[i].N
-		if s[i].ID() != uint32(i) || uint(n) > link.MaxFrame {
-			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, i, link.MaxFrame)
-		}
-		own := &q.slots[i]
-		own.N, own.Template = n, s[i].Template
-		q.msgs.setLen(i, n)
+		q.msgs.setLen(i, s[i].N)
 	}
-	q.forget(len(s))
 	for i := range min(len(s), len(q.addresses)) {
 		a := &q.addresses[i]
-		q.cfg.Address(q.slots[i].Data[:q.slots[i].N], a)
+		q.cfg.Address(q.Slots[i].Data[:q.Slots[i].N], a)
 		q.msgs.setAddress(i, a)
 	}
 	return q.send(len(s))
@@ -154,20 +111,19 @@ func (q *Queue) Submit(s []link.Slot) error {
 // A frame that there is no room for after all attempts is refused, and those behind it are tried once each until one leaves: a
 // driver that is stuck costs the time of one frame, and one destination without room does no harm to others.
 func (q *Queue) send(n int) error {
-	c := &q.counters
-	c.queued.Add(uint64(n))
-	aborts := q.aborts.Load()
+	c := &q.Counters
+	aborts := q.Aborts()
 	doubted := false
 	for done, tries, polls := 0, 0, 0; done < n; {
 		socket, end := q.run(done, min(n, done+callFrames))
 		if socket < 0 {
-			c.refused.Add(uint64(end - done))
+			c.Refused.Add(uint64(end - done))
 			done = end
 			continue
 		}
 		sent, errno := q.msgs.send(q.cfg.Sockets[socket], done, end)
 		done += sent
-		c.sent.Add(uint64(sent))
+		c.Sent.Add(uint64(sent))
 		switch {
 		case errno == 0:
 			tries, polls, doubted = 0, 0, false
@@ -177,23 +133,22 @@ func (q *Queue) send(n int) error {
 				continue
 			}
 			if err := q.cfg.Verdict(errno); err != nil {
-				c.refused.Add(uint64(n - done))
-				q.err = err
-				return err
+				c.Refused.Add(uint64(n - done))
+				return q.Fail(err)
 			}
 			done++
-			c.refused.Add(1)
-		case q.aborts.Load() != aborts:
-			c.aborted.Add(uint64(n - done))
+			c.Refused.Add(1)
+		case q.Aborts() != aborts:
+			c.Aborted.Add(uint64(n - done))
 			return nil
 		case errno == unix.EAGAIN && polls < pollPieces:
 			polls++
 			waitWritable(q.cfg.Sockets[socket])
 		case errno == unix.EAGAIN || tries >= q.cfg.Retries:
 			done++
-			c.refused.Add(1)
+			c.Refused.Add(1)
 		default:
-			c.retried.Add(1)
+			c.Retried.Add(1)
 			sleep(min(firstSleep<<min(tries, 20), lastSleep))
 			tries++
 		}
@@ -243,33 +198,13 @@ func sleep(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
-// Stats returns the counters.
-func (q *Queue) Stats() link.TXStats {
-	c := &q.counters
-	return link.TXStats{
-		Queued: c.queued.Load(), Sent: c.sent.Load(), Refused: c.refused.Load(),
-		Retried: c.retried.Load(), Aborted: c.aborted.Load(),
-	}
-}
-
-// Drain has nothing to wait for.
-func (q *Queue) Drain(context.Context) error { return nil }
-
-// Abort ends the retries of a Submit under way, whose unsent frames Stats counts; nothing else is ever queued.
-func (q *Queue) Abort() int {
-	q.aborts.Add(1)
-	return 0
-}
-
 // Close closes the sockets.
 func (q *Queue) Close() error {
-	sockets := q.cfg.Sockets
-	q.cfg.Sockets, q.reserved = nil, 0
-	if sockets != nil {
-		q.err = os.ErrClosed
+	if !q.Shut() {
+		return nil
 	}
 	var errs []error
-	for _, fd := range sockets {
+	for _, fd := range q.cfg.Sockets {
 		if err := unix.Close(fd); err != nil {
 			errs = append(errs, fmt.Errorf("close socket of %s: %w", q.cfg.Interface, err))
 		}

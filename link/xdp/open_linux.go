@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/batch"
 )
 
 // defaultBatch is the most frames of one call: a call costs as much as some 80 frames, and takes two thirds of a millisecond.
@@ -33,7 +34,8 @@ type core struct {
 	maps   *ebpf.Collection
 	closer []func() error // undone last to first
 	tap    *tap
-	behind error // why it is not in the driver but behind it; nil if it is
+	behind error     // why it is not in the driver but behind it; nil if it is
+	areas  [3]shared // senders, descriptors, slots
 	ring   *ring
 	deaf   atomic.Bool // nobody will read the ring any more: set by its reader
 
@@ -69,14 +71,13 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (_ *link.Link, err erro
 	if err := c.attach(ctx); err != nil {
 		return nil, err
 	}
-	l, err := c.queues(&cfg)
-	if err != nil {
+	if err := c.share(); err != nil {
 		return nil, err
 	}
-	if err := c.prove(l.Control.(*TX)); err != nil {
-		return nil, errors.Join(err, l.Close())
+	if err := c.prove(&cfg); err != nil {
+		return nil, err
 	}
-	return l, nil
+	return c.queues(&cfg)
 }
 
 // Check loads the program and throws it away. What it cannot tell is whether the driver sends for XDP, and whether somebody
@@ -176,52 +177,52 @@ func (d *device) await(ctx context.Context) error {
 	}
 }
 
-// queues makes the queues over the shared maps.
-func (c *core) queues(cfg *link.Config) (*link.Link, error) {
-	var areas [3]shared
+// share maps what the program and we have in common.
+func (c *core) share() (err error) {
 	for i, name := range []string{"senders", "descriptors", "slots"} {
-		var err error
-		if areas[i], err = share(c.maps.Maps[name]); err != nil {
-			return nil, err
+		if c.areas[i], err = share(c.maps.Maps[name]); err != nil {
+			return err
 		}
-		c.closer = append(c.closer, areas[i].close)
+		c.closer = append(c.closer, c.areas[i].close)
 	}
-	answers := c.maps.Maps["answers"]
-	r, err := openRing(answers)
-	if err != nil {
-		return nil, err
+	if c.ring, err = openRing(c.maps.Maps["answers"]); err != nil {
+		return err
 	}
-	c.ring = r
-	c.closer = append(c.closer, func() error { r.close(); return nil })
-	fd, err := unix.FcntlInt(uintptr(answers.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	c.closer = append(c.closer, func() error { c.ring.close(); return nil })
+	return nil
+}
+
+// queues makes the queues over the shared memory.
+func (c *core) queues(cfg *link.Config) (*link.Link, error) {
+	fd, err := unix.FcntlInt(uintptr(c.maps.Maps["answers"].FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("wait for ring buffer: %w", err)
 	}
-	rx, err := openRX(c, r, fd)
+	rx, err := openRX(c, c.ring, fd)
 	if err != nil {
 		return nil, err
 	}
 	l := &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch, RX: []link.RX{rx}}
 	for i := range cfg.Senders {
-		l.TX = append(l.TX, c.newTX(cfg, areas, i))
+		l.TX = append(l.TX, c.newTX(cfg, i))
 	}
-	l.Control = c.newTX(cfg, areas, cfg.Senders)
+	l.Control = c.newTX(cfg, cfg.Senders)
 	c.users.Store(int32(cfg.Senders + 2))
 	return l, nil
 }
 
 // newTX returns the i-th sender's queue.
-func (c *core) newTX(cfg *link.Config, areas [3]shared, i int) *TX {
+func (c *core) newTX(cfg *link.Config, i int) *TX {
 	frameLen, room := frameSizes(cfg)
-	t := &TX{
-		core: c, runner: newRunner(c.maps.Programs[programScan], i, frameLen), state: stateAt(areas[0], i),
-		descs: descriptorsAt(areas[1], i*cfg.Batch, cfg.Batch), slots: make([]link.Slot, cfg.Batch),
-		longest: etherLen + c.dev.mtu, retries: cfg.Retries,
+	first := i * cfg.Batch
+	memory := make([][]byte, cfg.Batch)
+	for k := range memory {
+		memory[k] = c.areas[2].entry(first + k)[:room:room]
 	}
-	for k := range t.slots {
-		t.slots[k] = link.NewSlot(areas[2].entry(i*cfg.Batch + k)[:room:room], uint32(k))
+	return &TX{
+		Batch: batch.New(memory), core: c, runner: newRunner(c.maps.Programs[programScan], i, frameLen), state: stateAt(c.areas[0], i),
+		descs: descriptorsAt(c.areas[1], first, cfg.Batch), longest: etherLen + c.dev.mtu, retries: cfg.Retries,
 	}
-	return t
 }
 
 // typeLocal is the EtherType for experiments on one's own network (IEEE 802), which no host acts upon.
@@ -232,7 +233,10 @@ const proofs = 10
 
 // prove sends one frame, from the interface to itself, and sees it leave: drivers without a way to send for XDP, and
 // virtual cables whose other end does not listen, are found out here, and not by a scan without answers.
-func (c *core) prove(t *TX) error {
+func (c *core) prove(cfg *link.Config) error {
+	t := c.newTX(cfg, cfg.Senders) // in the place of the control queue
+	defer t.runner.close()
+	t.retries = proofs
 	var s [1]link.Slot
 	t.Reserve(s[:], 0)
 	frame := s[0].Data[:shortest]
@@ -241,11 +245,7 @@ func (c *core) prove(t *TX) error {
 	binary.BigEndian.PutUint16(frame[12:], typeLocal)
 	clear(frame[etherLen:])
 	s[0].N = len(frame)
-	retries := t.retries
-	t.retries = proofs
-	err := t.Submit(s[:])
-	t.retries = retries
-	switch {
+	switch err := t.Submit(s[:]); {
 	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP):
 		return &link.UnsupportedError{Feature: "live frames in BPF_PROG_RUN", MinKernel: "5.18"}
 	case errors.Is(err, unix.EPERM):
@@ -255,8 +255,6 @@ func (c *core) prove(t *TX) error {
 	case t.Stats().Sent == 0:
 		return c.silent(t.why)
 	}
-	t.counters.reset()
-	t.slots[0].Template = 0
 	return nil
 }
 

@@ -3,16 +3,14 @@
 package xdp
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/batch"
 )
 
 // Waiting. A driver whose queue is full does not say when it has room again: sleep, twice as long each time. A tap that is
@@ -24,81 +22,34 @@ const (
 	holdChecks = 250 // so many sleeps are between two looks at the interface
 )
 
-// counters are written by the owner of the queue, read by anyone, and alone on their cache lines.
-type counters struct {
-	_                                       [64]byte
-	queued, sent, refused, retried, aborted atomic.Uint64
-	_                                       [64]byte
-}
-
-// reset sets the counters to zero.
-func (c *counters) reset() {
-	for _, n := range []*atomic.Uint64{&c.queued, &c.sent, &c.refused, &c.retried, &c.aborted} {
-		n.Store(0)
-	}
-}
-
 // A TX is a transmit queue. Its slots are one batch, the same memory each time: when Submit returns the kernel has copied
 // the frames, and the driver has taken or refused them.
 type TX struct {
-	core     *core
-	runner   *runner
-	state    *state
-	descs    []descriptor
-	slots    []link.Slot // what Reserve hands out; Template and N are those of the last Submit
-	reserved int         // slots handed out by the last Reserve and not submitted
-	longest  int         // frame that the interface takes, without a VLAN tag
-	retries  int
-	err      error      // permanent
-	why      unix.Errno // the last frame that did not leave did not for this reason
-	aborts   atomic.Uint32
-	counters counters
+	*batch.Batch
+	core    *core
+	runner  *runner
+	state   *state
+	descs   []descriptor
+	longest int // frame that the interface takes, without a VLAN tag
+	retries int
+	why     unix.Errno // the last frame that did not leave did not for this reason
 }
 
 var _ link.TX = (*TX)(nil)
 
-// Reserve hands out the first slots of the batch. It never waits.
-func (t *TX) Reserve(s []link.Slot, _ time.Duration) int {
-	if t.runner == nil {
-		return 0
-	}
-	t.forget(0)
-	t.reserved = copy(s, t.slots)
-	return t.reserved
-}
-
-// forget marks the reserved slots from the first on as written by nobody knows what.
-func (t *TX) forget(first int) {
-	for i := first; i < t.reserved; i++ {
-		t.slots[i].Template = 0
-	}
-	t.reserved = 0
-}
-
 // Submit sends the frames.
 func (t *TX) Submit(s []link.Slot) error {
-	if t.err != nil {
-		return t.err
-	}
-	if len(s) > t.reserved {
-		return fmt.Errorf("submit %d slots: %d are reserved", len(s), t.reserved)
+	if err := t.Accept(s); err != nil {
+		return err
 	}
 	ready := 0
 	for i := range s {
-		n := s[i].N
-		if s[i].ID() != uint32(i) || uint(n) > uint(len(t.slots[i].Data)) {
-			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, i, len(t.slots[i].Data))
-		}
-		own := &t.slots[i]
-		own.N, own.Template = n, s[i].Template
-		if t.fits(own) {
-			t.descs[ready] = descriptor{len: uint16(n), slot: uint16(i)}
+		if own := &t.Slots[i]; t.fits(own) {
+			t.descs[ready] = descriptor{len: uint16(own.N), slot: uint16(i)}
 			ready++
 		}
 	}
-	t.forget(len(s))
-	t.counters.queued.Add(uint64(len(s)))
-	t.counters.refused.Add(uint64(len(s) - ready))
+	t.Refused.Add(uint64(len(s) - ready))
 	return t.send(ready)
 }
 
@@ -114,19 +65,19 @@ func (t *TX) fits(s *link.Slot) bool {
 
 // send sends what the first n descriptors name. Each frame ends up sent, refused or aborted, whatever happens.
 func (t *TX) send(n int) error {
-	c := &t.counters
-	aborts := t.aborts.Load()
+	c := &t.Counters
+	aborts := t.Aborts()
 	for tries := 0; n > 0; tries++ {
 		err := t.hold(aborts)
-		if t.aborts.Load() != aborts {
-			c.aborted.Add(uint64(n))
+		if t.Aborts() != aborts {
+			c.Aborted.Add(uint64(n))
 			return nil
 		}
 		if err == nil {
 			var sent, again int
 			sent, again, err = t.round(n)
-			c.sent.Add(uint64(sent))
-			c.refused.Add(uint64(n - sent - again))
+			c.Sent.Add(uint64(sent))
+			c.Refused.Add(uint64(n - sent - again))
 			n = again
 			if sent > 0 {
 				tries = 0
@@ -134,14 +85,13 @@ func (t *TX) send(n int) error {
 		}
 		switch {
 		case err != nil:
-			c.refused.Add(uint64(n))
-			t.err = fmt.Errorf("send on %s: %w", t.core.dev.name, err)
-			return t.err
+			c.Refused.Add(uint64(n))
+			return t.Fail(fmt.Errorf("send on %s: %w", t.core.dev.name, err))
 		case n > 0 && tries >= t.retries:
-			c.refused.Add(uint64(n))
+			c.Refused.Add(uint64(n))
 			return nil
 		case n > 0:
-			c.retried.Add(1)
+			c.Retried.Add(1)
 			sleep(min(firstSleep<<min(tries, 20), lastSleep))
 		}
 	}
@@ -150,7 +100,7 @@ func (t *TX) send(n int) error {
 
 // hold waits while the tap's buffer is more than half full, unless the queue is aborted or the interface goes away.
 func (t *TX) hold(aborts uint32) error {
-	for i := 1; t.core.full() && t.aborts.Load() == aborts; i++ {
+	for i := 1; t.core.full() && t.Aborts() == aborts; i++ {
 		sleep(holdSleep)
 		if i%holdChecks != 0 {
 			continue
@@ -233,30 +183,11 @@ func sleep(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
-// Stats returns the counters.
-func (t *TX) Stats() link.TXStats {
-	c := &t.counters
-	return link.TXStats{
-		Queued: c.queued.Load(), Sent: c.sent.Load(), Refused: c.refused.Load(),
-		Retried: c.retried.Load(), Aborted: c.aborted.Load(),
-	}
-}
-
-// Drain has nothing to wait for.
-func (t *TX) Drain(context.Context) error { return nil }
-
-// Abort ends the retries of a Submit under way, whose unsent frames Stats counts; nothing else is ever queued.
-func (t *TX) Abort() int {
-	t.aborts.Add(1)
-	return 0
-}
-
 // Close releases the queue. The memory of its slots goes with the last queue of the link.
 func (t *TX) Close() error {
-	if t.runner == nil {
+	if !t.Shut() {
 		return nil
 	}
 	t.runner.close()
-	t.runner, t.err, t.reserved = nil, os.ErrClosed, 0
 	return t.core.release()
 }

@@ -1,0 +1,122 @@
+// Package batch is what transmit queues have in common that send before Submit returns: one batch of slots, the same memory
+// each time, and an account of what became of the frames. An engine's queue embeds a [Batch] and has left to it what a
+// [link.TX] promises about slots, counters and the end; its own are Submit and Close:
+//
+//	func (q *queue) Submit(s []link.Slot) error {
+//		if err := q.Accept(s); err != nil {
+//			return err
+//		}
+//		... // send q.Slots[:len(s)], and count each as sent, refused or aborted
+//	}
+package batch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/zmap-go/zmap/link"
+)
+
+// Counters are written by the owner of a queue and read by anyone. They are alone on their cache lines.
+type Counters struct {
+	_                                       [64]byte
+	Queued, Sent, Refused, Retried, Aborted atomic.Uint64
+	_                                       [64]byte
+}
+
+// Stats returns the counters. It may be called from any goroutine.
+func (c *Counters) Stats() link.TXStats {
+	return link.TXStats{
+		Queued: c.Queued.Load(), Sent: c.Sent.Load(), Refused: c.Refused.Load(),
+		Retried: c.Retried.Load(), Aborted: c.Aborted.Load(),
+	}
+}
+
+// A Batch is the part of a queue that does not depend on how frames leave. It is owned by one goroutine, but for Stats and
+// Abort. Make it with [New].
+type Batch struct {
+	Counters
+	// Slots are all that there are; their Template and N are those of the last Submit.
+	Slots    []link.Slot
+	reserved int   // handed out by the last Reserve and not submitted
+	err      error // permanent
+	aborts   atomic.Uint32
+}
+
+// New returns a batch with a slot for each piece of memory.
+func New(memory [][]byte) *Batch {
+	b := &Batch{Slots: make([]link.Slot, len(memory))}
+	for i, data := range memory {
+		b.Slots[i] = link.NewSlot(data, uint32(i))
+	}
+	return b
+}
+
+// Reserve hands out the first slots. It never waits.
+func (b *Batch) Reserve(s []link.Slot, _ time.Duration) int {
+	if b.err == os.ErrClosed { //nolint:errorlint // set below, never wrapped
+		return 0
+	}
+	b.forget(0)
+	b.reserved = copy(s, b.Slots)
+	return b.reserved
+}
+
+// forget marks the reserved slots from the first on as written by nobody knows what.
+func (b *Batch) forget(first int) {
+	for i := first; i < b.reserved; i++ {
+		b.Slots[i].Template = 0
+	}
+	b.reserved = 0
+}
+
+// Accept is what a Submit of s begins with: it finds misuse, takes the lengths and templates over, and counts the frames as
+// queued. With an error nothing is to be sent.
+func (b *Batch) Accept(s []link.Slot) error {
+	if b.err != nil {
+		return b.err
+	}
+	if len(s) > b.reserved {
+		return fmt.Errorf("submit %d slots: %d are reserved", len(s), b.reserved)
+	}
+	for i := range s {
+		own, n := &b.Slots[i], s[i].N
+		if s[i].ID() != uint32(i) || uint(n) > uint(len(own.Data)) {
+			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, i, len(own.Data))
+		}
+		own.N, own.Template = n, s[i].Template
+	}
+	b.forget(len(s))
+	b.Queued.Add(uint64(len(s)))
+	return nil
+}
+
+// Fail makes err the error of every Submit to come, and returns it.
+func (b *Batch) Fail(err error) error {
+	b.err = err
+	return err
+}
+
+// Shut makes the queue a closed one. It returns false if it is that already.
+func (b *Batch) Shut() bool {
+	if b.err == os.ErrClosed { //nolint:errorlint // set below, never wrapped
+		return false
+	}
+	b.err, b.reserved = os.ErrClosed, 0
+	return true
+}
+
+// Drain has nothing to wait for.
+func (b *Batch) Drain(context.Context) error { return nil }
+
+// Abort ends the retries of a Submit under way, whose unsent frames Stats counts; nothing else is ever queued.
+func (b *Batch) Abort() int {
+	b.aborts.Add(1)
+	return 0
+}
+
+// Aborts counts the calls of Abort: a Submit that sees it change gives up.
+func (b *Batch) Aborts() uint32 { return b.aborts.Load() }
