@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -222,3 +223,12 @@ func (e *UnsupportedError) Error() string {
 
 // Is makes the error an [errors.ErrUnsupported].
 func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// HowToAllow says how this program gets capabilities, which are named as for setcap(8).
+func HowToAllow(capabilities string) string {
+	path, err := os.Executable()
+	if err != nil {
+		path = os.Args[0]
+	}
+	return "run as root (sudo), or allow it once with: sudo setcap " + capabilities + "+ep " + path
+}

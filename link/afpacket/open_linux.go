@@ -226,20 +226,11 @@ func socket(ether bool) (int, error) {
 	case err == nil:
 		return fd, nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		return -1, fmt.Errorf("open packet socket: %w: run as root (sudo), or allow it once with: sudo setcap cap_net_raw+ep %s",
-			err, executable())
+		return -1, fmt.Errorf("open packet socket: %w: %s", err, link.HowToAllow("cap_net_raw"))
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		return -1, &link.UnsupportedError{Feature: "packet sockets (CONFIG_PACKET)"}
 	}
 	return -1, fmt.Errorf("open packet socket: %w", err)
-}
-
-func executable() string {
-	path, err := os.Executable()
-	if err != nil {
-		return os.Args[0]
-	}
-	return path
 }
 
 // bind attaches a packet socket to the interface; with protocol 0 it receives nothing.

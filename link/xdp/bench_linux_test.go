@@ -7,25 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	ebpflink "github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
-
 	"github.com/zmap-go/zmap/link"
 )
-
-// block attaches a program to an end that throws away all that comes.
-func block(t testing.TB, end netlink.Link) {
-	t.Helper()
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpDrop), asm.Return()},
-	})
-	must(t, err)
-	l, err := ebpflink.AttachXDP(ebpflink.XDPOptions{Program: p, Interface: end.Attrs().Index})
-	must(t, err)
-	t.Cleanup(func() { _, _ = l.Close(), p.Close() })
-}
 
 // BenchmarkSubmit is the cost of a frame that is in its slot already. What the other end does with it, which is to throw it
 // away, is part of it.

@@ -89,3 +89,17 @@ func (d *device) flags() (uint16, error) {
 	}
 	return flags, err
 }
+
+// driver returns the name of the interface's driver, "unknown" if it has none.
+func (d *device) driver() string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "unknown"
+	}
+	defer unix.Close(fd)
+	info, err := unix.IoctlGetEthtoolDrvinfo(fd, d.name)
+	if err != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(info.Driver[:])
+}

@@ -42,7 +42,7 @@ func eavesdrop(t testing.TB, end netlink.Link) *ear {
 // patience is how long an ear waits for what must come, quiet how long it listens for what must not.
 const (
 	patience = 5 * time.Second
-	quiet    = 50 * time.Millisecond
+	quiet    = 20 * time.Millisecond
 )
 
 // hear returns the frames that come: n of them, and those that come right behind them.

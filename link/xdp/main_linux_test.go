@@ -3,6 +3,7 @@ package xdp
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,15 +14,25 @@ import (
 // TestMain runs the tests in a network namespace of their own: nothing that they send can leave it.
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// runAgain runs the test once more, in a process that change has prepared, and fails it if that one fails.
-func runAgain(t *testing.T, change func(*exec.Cmd)) {
+// againVariable has the name of the test that a process was started for by again.
+const againVariable = "ZMAP_TEST_AGAIN"
+
+// again runs the test once more, in a process that change has prepared, and fails it if that one fails. It returns true in that
+// process, which is to do what the test is about.
+func again(t *testing.T, change func(*syscall.SysProcAttr)) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = os.Environ()
+	if os.Getenv(againVariable) == t.Name() {
+		return true
+	}
+	pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^") + "$"
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run="+pattern, "-test.v")
+	cmd.Env = append(os.Environ(), againVariable+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	change(cmd)
+	change(cmd.SysProcAttr)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Errorf("the other process: %v\n%s", err, out)
 	}
+	t.Logf("the other process:\n%s", out)
+	return false
 }

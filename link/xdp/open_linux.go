@@ -155,7 +155,7 @@ func (c *core) attachTap() error {
 		case c.behind == nil:
 			c.behind = err
 		default:
-			return refused("attach to "+c.dev.name, errors.Join(c.behind, err))
+			return refused("attach to "+c.dev.name, fmt.Errorf("in the driver: %w; behind it: %w", c.behind, err))
 		}
 	}
 	return nil
@@ -260,16 +260,15 @@ func (c *core) prove(cfg *link.Config) error {
 
 // silent words the reason for which not one frame left.
 func (c *core) silent(why unix.Errno) error {
-	const no = "%s does not send for XDP"
+	no := fmt.Sprintf("%s does not send for XDP (%s)", c.dev.name, why)
+	driver := c.dev.driver()
 	switch {
-	case why == unix.EOPNOTSUPP:
-		return fmt.Errorf(no+": its driver has no transmit side for it", c.dev.name)
+	case driver == "veth" && (why == unix.EOPNOTSUPP || why == unix.ENXIO):
+		return errors.New(no + ": the other end of this virtual cable has neither an XDP program nor GRO (ethtool -K PEER gro on)")
 	case c.behind != nil:
-		return fmt.Errorf(no+" (%w), and its driver does not take the program: %w", c.dev.name, why, c.behind)
-	case why == unix.ENXIO:
-		return fmt.Errorf(no+": the other end of a virtual cable has neither an XDP program nor GRO (ethtool -K PEER gro on)", c.dev.name)
+		return fmt.Errorf("%s: its driver %s does not take the program: %w", no, driver, c.behind)
 	}
-	return fmt.Errorf(no+": %w", c.dev.name, why)
+	return fmt.Errorf("%s: its driver is %s", no, driver)
 }
 
 // full says whether the senders should wait for the reader of answers. They do not wait for one that is gone.

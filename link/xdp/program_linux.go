@@ -3,7 +3,6 @@
 package xdp
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -152,18 +151,4 @@ func fillLocals(m *ebpf.Map, f *link.Filter) error {
 		}
 	}
 	return nil
-}
-
-// refused words an error of the kernel about BPF.
-func refused(what string, err error) error {
-	var rejected *ebpf.VerifierError
-	switch {
-	case errors.As(err, &rejected) && len(rejected.Log) > 0:
-		return fmt.Errorf("%s: this kernel's verifier does not accept it: %w", what, err)
-	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%s: %w: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root", what, unix.EPERM)
-	case errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("%s: %w", what, &link.UnsupportedError{Feature: "BPF programs with BTF and live frames", MinKernel: "5.18"})
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }

@@ -89,20 +89,37 @@ func open(t testing.TB, end netlink.Link, cfg link.Config) *link.Link {
 	return l
 }
 
-// occupy attaches a program that does nothing to an end, which then takes what the other end sends for XDP. It returns a
-// function that detaches it.
-func occupy(t testing.TB, end netlink.Link) func() {
+// always loads a program that has one verdict for everything.
+func always(t testing.TB, verdict int32) *ebpf.Program {
 	t.Helper()
-	const pass = 2 // XDP_PASS
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, pass), asm.Return()},
+		Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()},
 	})
 	must(t, err)
-	l, err := ebpflink.AttachXDP(ebpflink.XDPOptions{Program: p, Interface: end.Attrs().Index})
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// attach attaches a program to an end that has one verdict for everything, and returns a function that detaches it.
+func attach(t testing.TB, end netlink.Link, verdict int32) func() {
+	t.Helper()
+	l, err := ebpflink.AttachXDP(ebpflink.XDPOptions{Program: always(t, verdict), Interface: end.Attrs().Index})
 	must(t, err)
-	undo := sync.OnceFunc(func() { _, _ = l.Close(), p.Close() })
+	undo := sync.OnceFunc(func() { _ = l.Close() })
 	t.Cleanup(undo)
 	return undo
+}
+
+// occupy has an end take what the other end sends for XDP, and leave it to the kernel.
+func occupy(t testing.TB, end netlink.Link) func() {
+	t.Helper()
+	return attach(t, end, xdpPass)
+}
+
+// block has an end take what the other end sends for XDP, and throw it away.
+func block(t testing.TB, end netlink.Link) {
+	t.Helper()
+	attach(t, end, xdpDrop)
 }
 
 func TestConformance(t *testing.T) {
