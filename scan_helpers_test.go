@@ -129,8 +129,14 @@ func startNet(t *testing.T, hosts ...lab.Hosts) *lab.Net {
 	return startWorld(t, lab.World{Ports: []uint16{80}, Tally: true, Hosts: hosts})
 }
 
+// startWorld starts a test Internet for the test, which it skips if the Internet needs BPF programs and none can be loaded.
 func startWorld(t *testing.T, w lab.World) *lab.Net {
 	t.Helper()
+	if w.Crowd != nil {
+		if err := lab.MayLoad(); err != nil {
+			t.Skip(err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	n, err := lab.New(ctx, w)

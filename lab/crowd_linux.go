@@ -53,12 +53,9 @@ func openCrowd(c *Crowd, index int) (*crowdProgram, error) {
 // that passes everything on. Scanners that attach a program of their own need it not, and cannot have it. The caller ends
 // it with the function that is returned.
 func (n *Net) HearCrowd() (end func() error, err error) {
-	const pass = 2 // XDP_PASS
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, pass), asm.Return()},
-	})
+	p, err := loadPass()
 	if err != nil {
-		return nil, fmt.Errorf("load a program that passes frames: %w", err)
+		return nil, err
 	}
 	at, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: n.link.Index, Flags: link.XDPDriverMode})
 	if err != nil {
@@ -66,6 +63,28 @@ func (n *Net) HearCrowd() (end func() error, err error) {
 		return nil, fmt.Errorf("attach a program that passes frames: %w", err)
 	}
 	return func() error { return errors.Join(at.Close(), p.Close()) }, nil
+}
+
+// loadPass loads an XDP program that passes everything on.
+func loadPass() (*ebpf.Program, error) {
+	const pass = 2 // XDP_PASS
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, pass), asm.Return()},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load a program that passes frames: %w", err)
+	}
+	return p, nil
+}
+
+// MayLoad returns an error where BPF programs, a Crowd among them, cannot be loaded: user namespaces, in which a lab is without
+// root, have no right to.
+func MayLoad() error {
+	p, err := loadPass()
+	if err != nil {
+		return fmt.Errorf("no BPF here: %w", err)
+	}
+	return p.Close()
 }
 
 // stats adds up the counts of all processors.

@@ -51,6 +51,9 @@ func (n *Net) Forge(context.Context, Flood) (Flooded, error) { return Flooded{},
 // HearCrowd returns an error.
 func (n *Net) HearCrowd() (end func() error, err error) { return nil, errNotHere }
 
+// MayLoad returns an error.
+func MayLoad() error { return errNotHere }
+
 // Arrivals returns an error.
 func (n *Net) Arrivals(context.Context, time.Duration) (Captured, error) {
 	return Captured{}, errNotHere

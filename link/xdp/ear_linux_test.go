@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -125,5 +126,23 @@ func (e *ear) expectInOrder(t testing.TB, want [][]byte) {
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d frames came, want %d", len(got), len(want))
+	}
+}
+
+// gatherSegments switches GRO on at an end (ethtool -K END gro on), which then takes what the other end sends for XDP.
+func gatherSegments(t testing.TB, end netlink.Link) {
+	t.Helper()
+	value := struct{ command, on uint32 }{0x2c, 1} // ETHTOOL_SGRO
+	req := struct {                                // struct ifreq
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}{data: unsafe.Pointer(&value)}
+	copy(req.name[:], end.Attrs().Name)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		t.Fatalf("switch GRO on: %v", errno)
 	}
 }

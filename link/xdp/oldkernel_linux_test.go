@@ -162,6 +162,7 @@ func judge(t *testing.T, fd int, refuse func(c *bpfCall) unix.Errno) {
 
 // TestOldKernels must name the Linux version that is needed, and leave the turn to sockets.
 func TestOldKernels(t *testing.T) {
+	needBPF(t)
 	const xdpGetBuffLen, xdpLoadBytes, skcLookupTCP = 188, 189, 99
 	refuseIf := func(when bool) unix.Errno {
 		if when {
@@ -215,6 +216,7 @@ func TestOldKernels(t *testing.T) {
 
 // TestKernelWithoutBTF hides the kernel's information about its types.
 func TestKernelWithoutBTF(t *testing.T) {
+	needBPF(t)
 	if !again(t, func(a *syscall.SysProcAttr) { a.Cloneflags |= syscall.CLONE_NEWNS }) {
 		return
 	}

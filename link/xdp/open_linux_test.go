@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
@@ -127,7 +126,7 @@ func programOn(t *testing.T, end netlink.Link) netlink.LinkXdp {
 // the tap works as well.
 func TestLongPackets(t *testing.T) {
 	p := newPair(t, 9000)
-	must(t, exec.CommandContext(t.Context(), "ethtool", "-K", p.b.Attrs().Name, "gro", "on").Run())
+	gatherSegments(t, p.b)
 	ear := eavesdrop(t, p.b)
 	l := open(t, p.a, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
 	if x := programOn(t, p.a); x.AttachMode != nl.XDP_ATTACHED_SKB {
@@ -222,6 +221,7 @@ func dropped(t *testing.T, lacks []uint, f func()) {
 
 // TestWithoutCapabilities must say which one is missing, and leave the turn to sockets, which need another one.
 func TestWithoutCapabilities(t *testing.T) {
+	needBPF(t)
 	for _, c := range []struct {
 		lacks []uint
 		want  string
@@ -260,7 +260,7 @@ func TestUserNamespace(t *testing.T) {
 	}) {
 		return
 	}
-	p := newPair(t, 1500)
+	p := newWire(t, 1500)
 	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
 	_, err := Engine{}.Open(t.Context(), cfg)
 	if !errors.Is(err, os.ErrPermission) || !strings.Contains(fmt.Sprint(err), "user namespace") {

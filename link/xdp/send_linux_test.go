@@ -319,6 +319,7 @@ func TestOverwrittenMarks(t *testing.T) {
 // TestAnotherPIDNamespace sends from a process whose threads have other numbers for the kernel than for itself, as those in
 // containers have.
 func TestAnotherPIDNamespace(t *testing.T) {
+	needBPF(t)
 	if !again(t, func(a *syscall.SysProcAttr) { a.Cloneflags |= syscall.CLONE_NEWPID }) {
 		return
 	}

@@ -223,6 +223,7 @@ func TestReset(t *testing.T) {
 
 // TestOwnConnectionsArePassed makes a real connection, and shows the program packets that belong to it.
 func TestOwnConnectionsArePassed(t *testing.T) {
+	needBPF(t)
 	server, err := net.Listen("tcp4", "127.0.0.1:0")
 	must(t, err)
 	defer server.Close()

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/linktest"
 )
@@ -26,8 +27,23 @@ type pair struct {
 	a, b netlink.Link
 }
 
-// newPair makes a wire in the namespace that lab.Main entered.
+// newPair makes a wire in the namespace that lab.Main entered. It skips the test where there is no BPF to have one for.
 func newPair(t testing.TB, mtu int) pair {
+	t.Helper()
+	needBPF(t)
+	return newWire(t, mtu)
+}
+
+// needBPF skips the test where programs cannot be loaded.
+func needBPF(t testing.TB) {
+	t.Helper()
+	if err := lab.MayLoad(); err != nil {
+		t.Skip(err)
+	}
+}
+
+// newWire makes a wire anywhere.
+func newWire(t testing.TB, mtu int) pair {
 	t.Helper()
 	n := rand.Uint32() // so that no test meets an interface of another
 	attrs := netlink.NewLinkAttrs()

@@ -57,6 +57,7 @@ func FuzzParseSockets(f *testing.F) {
 
 // TestWatch compares what the program notes with what the kernel says.
 func TestWatch(t *testing.T) {
+	needBPF(t)
 	server, err := net.Listen("tcp4", "127.0.0.1:0")
 	must(t, err)
 	defer server.Close()
