@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers race lint fmt fuzz cross demo check generate dist install clean bench bench-send bench-loss bench-tools bench-generate
+.PHONY: build test test-peers race lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -45,20 +45,16 @@ cross: ## builds without cgo, and vets what other systems compile
 demo: ## build a test Internet, scan it, show what was found
 	$(GO) run ./cmd/zmap demo
 
-bench: bench-generate bench-tools bench-send bench-loss ## every figure that a bar is set for
+bench: bench-go build ## every figure that a bar is set for, beside the scanners that are installed; "go run ./lab/bench help" lists single ones
+	$(GO) run ./lab/bench all -zmap $(BIN)/zmap
 
-bench-send: build ## frames per second beside the scanners that are installed, as ratios in one run
-	$(GO) run ./lab/bench send -zmap $(BIN)/zmap
-
-bench-loss: build ## answers lost at 100,000 probes a second for 60 s, 2 % of 10.0.0.0/8 answering
-	$(GO) run ./lab/bench loss -zmap $(BIN)/zmap
-
-bench-tools: build ## dry runs into a pipe, a list of a million addresses, ziterate and zblocklist, as whole processes
-	$(GO) run ./lab/bench tools -zmap $(BIN)/zmap
-
-bench-generate: ## walk, target, tag and patch through the real interfaces, 100,000 prefixes blocked; allocations
-	$(GO) test -run '^$$' -bench 'Generate|Calibrate' -benchtime 3s -count 3 ./internal/engine
+bench-go: ## stages by themselves: walk, target, tag and patch behind 100,000 blocked prefixes; answers; frames by xdp; allocations
+	$(GO) test -run '^$$' -bench 'Generate|Calibrate|Receive' -benchtime 3s -count 3 ./internal/engine
 	$(GO) test -run '^$$' -bench Build -benchtime 3x ./target
+	$(GO) test -run '^$$' -bench Kernel -benchtime 20x -count 3 ./link/xdp
+
+bench-page: build ## docs/performance.md and its pictures, in less than eight minutes on a machine that is idle otherwise
+	$(GO) run ./lab/bench page -zmap $(BIN)/zmap
 
 check: lint test test-peers race cross fuzz demo ## what .ci/run runs
 

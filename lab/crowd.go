@@ -18,10 +18,11 @@ type Crowd struct {
 	Stamps int
 }
 
-// CrowdStats count what the program saw.
+// CrowdStats count what the program saw and did.
 type CrowdStats struct {
 	SYNs     uint64 // to addresses of the crowd
-	Answered uint64 // SYN-ACKs that left for them
+	Answered uint64 // SYN-ACKs to them
+	Refused  uint64 // of what the Internet's end sent, SYN-ACKs most of all, what the cable had no room for
 	Resets   uint64 // segments with RST to the crowd
 	Others   uint64 // other segments to it
 }

@@ -89,7 +89,7 @@ func MayLoad() error {
 
 // stats adds up the counts of all processors.
 func (p *crowdProgram) stats() (sum CrowdStats, err error) {
-	var each []CrowdStats
+	var each []struct{ SYNs, Answered, Resets, Others uint64 } // struct counts of bpf/crowd.c
 	if err := p.maps.Maps["tally"].Lookup(uint32(0), &each); err != nil {
 		return sum, fmt.Errorf("read the crowd's counts: %w", err)
 	}

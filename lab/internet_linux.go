@@ -137,6 +137,7 @@ func (in *internet) stats(context.Context, struct{}) (any, error) {
 		if st.Crowd, err = in.crowd.stats(); err != nil {
 			return nil, err
 		}
+		st.Crowd.Refused = n.TxDropped // also what an XDP program sends (veth_get_stats64 in drivers/net/veth.c)
 	}
 	if in.station != nil {
 		if st.Responder, err = in.station.stats(); err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,88 +18,110 @@ import (
 // A figure is what one run came to.
 type figure struct {
 	probes   uint64        // that reached the Internet's end
-	answered uint64        // answers that left it
-	found    int           // different hosts in the output
-	elapsed  time.Duration // from the first to the last probe, about
+	answered uint64        // answers that were sent from it
+	refused  uint64        // of them those that the cable had no room for
+	rate     float64       // probes a second, while it sent
+	whole    time.Duration // from the start of the process to its end
 	cpu      time.Duration // user and system time of the process, and what the kernel's threads did for it
+	hits     *hits
 }
-
-// rate is probes per second.
-func (f figure) rate() float64 { return float64(f.probes) / f.elapsed.Seconds() }
 
 // perMillion is CPU seconds per million probes.
 func (f figure) perMillion() float64 { return f.cpu.Seconds() / float64(f.probes) * 1e6 }
 
 // lost is how many hosts answered and are not in the output.
-func (f figure) lost() int { return int(f.answered) - f.found }
+func (f figure) lost() float64 { return float64(f.answered) - float64(f.hits.found) }
 
 // runBound is the most that one run may take.
 const runBound = time.Minute
 
-// measure runs one program and looks at the Internet's end meanwhile.
-func measure(ctx context.Context, o *options, net *lab.Net, c contender) (figure, error) {
-	before, err := net.Stats(ctx)
-	if err != nil {
-		return figure{}, err
+// An arena is a lab with the crowd that programs are let loose on.
+type arena struct {
+	net   *lab.Net
+	crowd *lab.Crowd
+	dir   string // for their output
+}
+
+// openArena builds one. The caller closes it.
+func openArena(ctx context.Context, share float64) (_ *arena, err error) {
+	a := &arena{crowd: &lab.Crowd{Prefix: scanned(), Share: share}}
+	if a.net, err = lab.New(ctx, lab.World{Crowd: a.crowd}); err != nil {
+		return nil, err
 	}
-	softirq, err := softirqTime()
-	if err != nil {
-		return figure{}, err
+	if a.dir, err = os.MkdirTemp("", "zmap-bench"); err != nil {
+		return nil, errors.Join(err, a.net.Close())
 	}
-	if !c.ownXDP {
-		end, err := net.HearCrowd()
+	return a, nil
+}
+
+func (a *arena) close() {
+	_ = os.RemoveAll(a.dir)
+	_ = a.net.Close() // its processes die with this one
+}
+
+// measure runs one program, and looks at the Internet's end meanwhile.
+func (a *arena) measure(ctx context.Context, c contender) (f figure, err error) {
+	if !c.ownXDP && a.crowd.Share > 0 {
+		end, err := a.net.HearCrowd()
 		if err != nil {
-			return figure{}, err
+			return f, err
 		}
 		defer func() { _ = end() }()
 	}
-	_ = os.Remove(c.out)
-	watch := watchProbes(ctx, net, before.Crowd.SYNs)
-	bound, cancel := context.WithTimeout(ctx, cmp.Or(c.bound, runBound))
-	defer cancel()
-	cmd := exec.CommandContext(bound, "taskset", append([]string{"-c", o.cores, c.path}, c.args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil && (!c.hangs || bound.Err() == nil) {
-		return figure{}, fmt.Errorf("%w: %s", err, out)
-	}
-	after, err := net.Stats(ctx)
+	before, err := a.net.Stats(ctx)
 	if err != nil {
-		return figure{}, err
+		return f, err
+	}
+	softirq, err := softirqTime()
+	if err != nil {
+		return f, err
+	}
+	for _, old := range []string{c.out, c.log} {
+		_ = os.Remove(old)
+	}
+	watch := watchProbes(ctx, a.net, before.Crowd.SYNs)
+	state, whole, err := c.run(ctx, a.dir)
+	if err != nil {
+		watch(0)
+		return f, fmt.Errorf("run %s: %w", c.name, err)
+	}
+	after, err := a.net.Stats(ctx)
+	f.rate = watch(after.Crowd.SYNs)
+	if err != nil {
+		return f, err
 	}
 	softirqEnd, err := softirqTime()
 	if err != nil {
-		return figure{}, err
+		return f, err
 	}
-	f := figure{
-		probes: after.Crowd.SYNs - before.Crowd.SYNs, answered: after.Crowd.Answered - before.Crowd.Answered,
-		elapsed: watch(after.Crowd.SYNs),
-		cpu:     cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() + softirqEnd - softirq,
+	f.probes, f.answered = after.Crowd.SYNs-before.Crowd.SYNs, after.Crowd.Answered-before.Crowd.Answered
+	f.refused = after.Crowd.Refused - before.Crowd.Refused
+	f.whole, f.cpu = whole, state.UserTime()+state.SystemTime()+softirqEnd-softirq
+	if f.probes == 0 {
+		return f, fmt.Errorf("run %s: no probe arrived", c.name)
 	}
-	f.found, err = countHosts(c.out)
+	f.hits, err = readHits(c.out, a.crowd.Has)
 	return f, err
 }
 
-// countHosts counts the different addresses in a file: the last address-like word of each line that is no remark.
-func countHosts(path string) (int, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
+// run runs the program to its end, or to its bound, in a folder for what it leaves there: masscan does.
+func (c contender) run(ctx context.Context, dir string) (*os.ProcessState, time.Duration, error) {
+	bound := runBound
+	if c.stop > 0 {
+		bound = c.stop
 	}
-	seen := make(map[string]struct{}, len(text)/12)
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		for word := range strings.FieldsSeq(line) {
-			if strings.Count(word, ".") == 3 {
-				seen[word] = struct{}{}
-				break
-			}
-		}
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", c.cores, c.path}, c.args...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Dir, cmd.WaitDelay = dir, 2*time.Second
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	whole := time.Since(start)
+	if err != nil && (c.stop == 0 || ctx.Err() == nil) {
+		return nil, 0, fmt.Errorf("%w: %s", err, out)
 	}
-	return len(seen), nil
+	return cmd.ProcessState, whole, nil
 }
 
 // softirqTime is the time that the kernel's softirq threads have run, which work for whoever sends and receives much.
@@ -128,16 +150,18 @@ func softirqTime() (time.Duration, error) {
 	return sum, nil
 }
 
-// watchStep is how often the counter of arrived probes is read, which is how exact elapsed times are.
+// watchStep is how often the counter of arrived probes is read.
 const watchStep = 20 * time.Millisecond
 
+// A reading is the counter of arrived probes at a moment.
+type reading struct {
+	at time.Time
+	n  uint64
+}
+
 // watchProbes reads the counter of arrived probes until the returned function is called with its last value, and returns
-// the time from the first movement to that value: start-up, cooldown and tear-down of a program do not count.
-func watchProbes(ctx context.Context, net *lab.Net, start uint64) func(end uint64) time.Duration {
-	type reading struct {
-		at time.Time
-		n  uint64
-	}
+// the rate: start-up, cooldown and tear-down of a program do not count.
+func watchProbes(ctx context.Context, net *lab.Net, start uint64) func(end uint64) float64 {
 	var all []reading
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -153,17 +177,25 @@ func watchProbes(ctx context.Context, net *lab.Net, start uint64) func(end uint6
 			}
 		}
 	}()
-	return func(end uint64) time.Duration {
+	return func(end uint64) float64 {
 		close(stop)
 		<-done
-		// The first reading that moved is up to a step late; what was sent before it is little of the whole.
-		first := slices.IndexFunc(all, func(r reading) bool { return r.n > start+10 })
-		last := slices.IndexFunc(all, func(r reading) bool { return r.n >= end-10 })
-		if first < 0 || last <= first {
-			return watchStep
-		}
-		return all[last].at.Sub(all[first].at)
+		return rate(all, start, end)
 	}
+}
+
+// few probes may come before and after the others: those that ask whether a link works, and retries.
+const few = 10
+
+// rate is that between the first reading after the start and the last one before the end. A run too short for that is taken
+// to last from one reading to the next.
+func rate(all []reading, start, end uint64) float64 {
+	first := slices.IndexFunc(all, func(r reading) bool { return r.n > start+few })
+	last := slices.IndexFunc(all, func(r reading) bool { return r.n+few >= end }) - 1
+	if first < 0 || last <= first {
+		return float64(end-start) / watchStep.Seconds()
+	}
+	return float64(all[last].n-all[first].n) / all[last].at.Sub(all[first].at).Seconds()
 }
 
 // median returns the middle value of what of makes of the figures.
@@ -172,6 +204,11 @@ func median(figures []figure, of func(figure) float64) float64 {
 	for i, f := range figures {
 		v[i] = of(f)
 	}
+	return middle(v)
+}
+
+// middle returns the middle value, and sorts v.
+func middle(v []float64) float64 {
 	slices.Sort(v)
 	return v[len(v)/2]
 }

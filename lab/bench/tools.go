@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -25,7 +24,7 @@ type job struct {
 	null  bool   // its output goes to /dev/null, and count says how much it is
 	count float64
 	unit  func(output []byte) float64 // counts pieces in a part of the output, if there is no count
-	bar   float64                     // millions a second, or seconds if it is a bound on time; 0 for peers
+	bar   float64                     // millions a second; 0 for none
 	peer  string                      // name of the job that the ratio is to
 }
 
@@ -36,13 +35,14 @@ type lap struct {
 	speed float64       // pieces a second: between first and last output, or in all if that is not seen
 }
 
-// Sizes of the work.
+// Sizes of the work, which is a fiftieth if it has to be short.
 const (
 	fastRecords = 50_000_000
 	textRecords = 2_000_000
 	listed      = 1_000_000
 	blockLines  = 100_000
 	inputLines  = 10_000_000
+	shortPart   = 50
 )
 
 // fastLen is the length of a record of --fast-dryrun, textLines the number of lines that --dryrun prints of a TCP probe.
@@ -56,18 +56,18 @@ const (
 const cZMap43 = 4.5
 
 // tools measures what does not touch a network: dry runs, and the companion tools.
-func tools(ctx context.Context, o *options) error {
+func tools(ctx context.Context, s *session) error {
 	dir, err := os.MkdirTemp("", "zmap-bench")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	jobs, err := toolJobs(ctx, o, dir)
+	jobs, err := s.toolJobs(ctx, dir)
 	if err != nil {
 		return err
 	}
 	laps := make(map[string][]lap)
-	for round := range o.runs {
+	for round := range s.rounds() {
 		for _, j := range jobs {
 			l, err := j.run(ctx)
 			if err != nil {
@@ -75,10 +75,10 @@ func tools(ctx context.Context, o *options) error {
 			}
 			laps[j.name] = append(laps[j.name], l)
 			fmt.Fprintf(os.Stderr, "run %d of %d: %-32s %6.2f M/s, first output %5.2f s, all %5.2f s\n",
-				round+1, o.runs, j.name, l.speed/1e6, l.first.Seconds(), l.whole.Seconds())
+				round+1, s.rounds(), j.name, l.speed/1e6, l.first.Seconds(), l.whole.Seconds())
 		}
 	}
-	printTools(o, jobs, laps)
+	s.judgeTools(jobs, laps)
 	return nil
 }
 
@@ -86,7 +86,13 @@ func tools(ctx context.Context, o *options) error {
 const nobody = "02:00:00:00:00:99"
 
 // toolJobs lists the work, and makes the files for it.
-func toolJobs(ctx context.Context, o *options, dir string) ([]job, error) {
+func (s *session) toolJobs(ctx context.Context, dir string) ([]job, error) {
+	size := func(n int) int {
+		if s.short {
+			return n / shortPart
+		}
+		return n
+	}
 	ips, blocklist, input := filepath.Join(dir, "ips"), filepath.Join(dir, "blocklist"), filepath.Join(dir, "input")
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, f := range []struct {
@@ -94,9 +100,9 @@ func toolJobs(ctx context.Context, o *options, dir string) ([]job, error) {
 		n    int
 		bits func() string
 	}{
-		{ips, listed, func() string { return "" }},
-		{blocklist, blockLines, func() string { return "/" + strconv.Itoa(16+r.IntN(17)) }},
-		{input, inputLines, func() string { return "" }},
+		{ips, size(listed), func() string { return "" }},
+		{blocklist, size(blockLines), func() string { return "/" + strconv.Itoa(16+r.IntN(17)) }},
+		{input, size(inputLines), func() string { return "" }},
 	} {
 		if err := writeAddrs(f.path, f.n, r, f.bits); err != nil {
 			return nil, err
@@ -109,21 +115,21 @@ func toolJobs(ctx context.Context, o *options, dir string) ([]job, error) {
 	records := func(b []byte) float64 { return float64(len(b)) / fastLen }
 	texts := func(b []byte) float64 { return float64(bytes.Count(b, []byte("\n"))) / textLines }
 	jobs := []job{
-		{name: "--fast-dryrun", path: o.zmap, args: with("--fast-dryrun", "-n", strconv.Itoa(fastRecords)), unit: records, bar: 2 * cZMap43},
-		{name: "--dryrun", path: o.zmap, args: with("--dryrun", "-n", strconv.Itoa(textRecords)), unit: texts},
-		{name: "-I, 1 M addresses", path: o.zmap, args: with("--fast-dryrun", "-I", ips), unit: records},
-		{name: "ziterate, a /8", path: o.zmap, args: []string{"ziterate", "10.0.0.0/8"}, null: true, count: 1 << 24, bar: 20},
-		{name: "zblocklist, 100,000 networks", path: o.zmap, args: []string{"zblocklist", "-b", blocklist}, stdin: input, null: true, count: inputLines, bar: 5},
+		{name: "--fast-dryrun", path: s.zmap, args: with("--fast-dryrun", "-n", strconv.Itoa(size(fastRecords))), unit: records, bar: 2 * cZMap43},
+		{name: "--dryrun", path: s.zmap, args: with("--dryrun", "-n", strconv.Itoa(size(textRecords))), unit: texts},
+		{name: "-I, 1 M addresses", path: s.zmap, args: with("--fast-dryrun", "-I", ips), unit: records},
+		{name: "ziterate, a /8", path: s.zmap, args: []string{"ziterate", "10.0.0.0/8"}, null: true, count: 1 << 24, bar: 20},
+		{name: "zblocklist, 100,000 networks", path: s.zmap, args: []string{"zblocklist", "-b", blocklist}, stdin: input, null: true, count: float64(size(inputLines)), bar: 5},
 	}
 	path, err := exec.LookPath("zmap")
 	if err != nil {
 		return jobs, nil
 	}
 	// Its -c 0 still waits for its monitor at the end, which the time between first and last output leaves out.
-	theirs := job{name: "installed zmap --dryrun", path: path, args: with("-c", "0", "--dryrun", "-n", strconv.Itoa(textRecords)), unit: texts}
+	theirs := job{name: "installed zmap --dryrun", path: path, args: with("-c", "0", "--dryrun", "-n", strconv.Itoa(size(textRecords))), unit: texts}
 	jobs[1].peer = theirs.name
 	if help, _ := exec.CommandContext(ctx, path, "--help").CombinedOutput(); bytes.Contains(help, []byte("--fast-dryrun")) {
-		fast := job{name: "installed zmap --fast-dryrun", path: path, args: with("-c", "0", "--fast-dryrun", "-n", strconv.Itoa(fastRecords)), unit: records}
+		fast := job{name: "installed zmap --fast-dryrun", path: path, args: with("-c", "0", "--fast-dryrun", "-n", strconv.Itoa(size(fastRecords))), unit: records}
 		jobs[0].peer = fast.name
 		jobs = append(jobs, fast)
 	}
@@ -203,37 +209,34 @@ func (j job) watch(cmd *exec.Cmd, start time.Time) (lap, error) {
 	return l, err
 }
 
-// printTools prints medians, and what they are of the bars.
-func printTools(o *options, jobs []job, laps map[string][]lap) {
-	middle := func(name string, of func(lap) float64) float64 {
+// judgeTools adds the table of medians, and the bars.
+func (s *session) judgeTools(jobs []job, laps map[string][]lap) {
+	median := func(name string, of func(lap) float64) float64 {
 		var v []float64
 		for _, l := range laps[name] {
 			v = append(v, of(l))
 		}
-		slices.Sort(v)
-		return v[len(v)/2]
+		return middle(v)
 	}
 	speed := func(l lap) float64 { return l.speed / 1e6 }
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "medians of %d runs, one after the other in turn\n", o.runs)
-	fmt.Fprintf(w, "work\tM/s\tof the bar\tfirst output s\tall s\tremarks\n")
+	t := table{title: fmt.Sprintf("Work without a network, medians of %d", s.rounds()), head: []string{"work", "M/s", "first output s", "all s", "remarks"}}
 	for _, j := range jobs {
-		bar, remarks := "-", []string{}
-		if j.bar > 0 {
-			bar = fmt.Sprintf("%.2f of %g M/s", middle(j.name, speed)/j.bar, j.bar)
+		got, first := median(j.name, speed), "-"
+		if !j.null {
+			first = fmt.Sprintf("%.3f", median(j.name, func(l lap) float64 { return l.first.Seconds() }))
 		}
+		var remarks []string
 		if j.peer != "" {
-			remarks = append(remarks, fmt.Sprintf("%.2f times %s", middle(j.name, speed)/middle(j.peer, speed), j.peer))
+			remarks = append(remarks, fmt.Sprintf("%.2f times %s", got/median(j.peer, speed), j.peer))
+		}
+		if j.bar > 0 {
+			s.bars = append(s.bars, bar{what: j.name, got: got, want: j.bar, atLeast: true, unit: " M/s"})
 		}
 		if j.bar == 2*cZMap43 {
-			remarks = append(remarks, fmt.Sprintf("%.2f times C ZMap 4.3 (%g M/s, on another machine)", middle(j.name, speed)/cZMap43, cZMap43))
+			remarks = append(remarks, fmt.Sprintf("%.2f times C ZMap 4.3 (%g M/s, on another machine)", got/cZMap43, cZMap43))
 		}
-		first := "-"
-		if !j.null {
-			first = fmt.Sprintf("%.3f", middle(j.name, func(l lap) float64 { return l.first.Seconds() }))
-		}
-		fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%.2f\t%s\n", j.name, middle(j.name, speed), bar, first,
-			middle(j.name, func(l lap) float64 { return l.whole.Seconds() }), strings.Join(remarks, ", "))
+		t.add(j.name, fmt.Sprintf("%.2f", got), first, fmt.Sprintf("%.2f", median(j.name, func(l lap) float64 { return l.whole.Seconds() })),
+			strings.Join(remarks, ", "))
 	}
-	_ = w.Flush() // to standard output
+	s.tables = append(s.tables, t)
 }
