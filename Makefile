@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers race lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page
+.PHONY: build test test-peers race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -27,11 +27,8 @@ lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 fmt: $(BIN)/gofumpt
 	$(BIN)/gofumpt -w .
 
-$(BIN)/gofumpt:
-	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(GOFUMPT)
-
-$(BIN)/golangci-lint:
-	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(LINT)
+soak: ## every link for SOAK_MINUTES (default 10): its tests in a loop under the race detector, random frames, wires off and on
+	.ci/soak
 
 fuzz: ## every fuzz target in turn, FUZZ_SECONDS in all (default 180)
 	.ci/fuzz $${FUZZ_SECONDS:-180}
@@ -58,14 +55,18 @@ bench-page: build ## docs/performance.md and its pictures, in less than eight mi
 
 check: lint test test-peers race cross fuzz demo ## what .ci/run runs
 
-generate: ## manual pages and completion scripts, from the table of options; tests fail when they are stale
+generate: ## BPF objects, with clang, and manual pages and completion scripts, from the table of options; .ci/run finds stale ones
+	.ci/bpf generate
 	$(GO) test ./internal/cli -run TestGenerated -generate
 
 dist: $(BIN)/nfpm ## static tarballs and Debian packages for amd64 and arm64, with SHA256SUMS, into bin/dist/
 	packaging/dist $(BIN)/dist $(BIN)/nfpm
 
-$(BIN)/nfpm:
-	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(NFPM)
+$(BIN)/gofumpt: TOOL := $(GOFUMPT)
+$(BIN)/golangci-lint: TOOL := $(LINT)
+$(BIN)/nfpm: TOOL := $(NFPM)
+$(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/nfpm:
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(TOOL)
 
 install:
 	CGO_ENABLED=0 $(GO) install -trimpath ./cmd/zmap
