@@ -83,6 +83,25 @@ func open(t testing.TB, end netlink.Link, cfg link.Config) *link.Link {
 	return l
 }
 
+// bed returns an opener for a link at each end of a wire of its own, which change may make special.
+func bed(change func(*link.Config)) linktest.Opener {
+	return func(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
+		t.Helper()
+		p := newPair(t, mtu)
+		change(&cfg)
+		a, b := open(t, p.a, cfg), open(t, p.b, cfg)
+		return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
+			must(t, netlink.LinkSetDown(p.a))
+			must(t, netlink.LinkSetDown(p.b))
+		}, Blink: func() {
+			must(t, netlink.LinkSetDown(p.a))
+			must(t, netlink.LinkSetUp(p.a))
+			waitRunning(t, p.a, true)
+			waitRunning(t, p.b, true)
+		}}
+	}
+}
+
 func TestConformance(t *testing.T) {
 	for name, change := range map[string]func(*link.Config){
 		"bypass": func(*link.Config) {},
@@ -90,16 +109,9 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // closing a packet socket waits for every processor
-			linktest.Conformance(t, func(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
-				t.Helper()
-				p := newPair(t, mtu)
-				change(&cfg)
-				a, b := open(t, p.a, cfg), open(t, p.b, cfg)
-				return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
-					must(t, netlink.LinkSetDown(p.a))
-					must(t, netlink.LinkSetDown(p.b))
-				}}
-			})
+			linktest.Conformance(t, bed(change))
 		})
 	}
 }
+
+func TestSoak(t *testing.T) { linktest.Soak(t, bed(func(*link.Config) {})) }

@@ -1,6 +1,7 @@
 package linktest
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ type Bed struct {
 	TX  link.TX // sends at one end
 	RX  link.RX // receives at the other what passes the filter
 	Cut func()  // switches the interface of TX off, and with it the wire
+	// Blink switches that interface off and on again while nobody sends. Nil means that it cannot be done.
+	Blink func()
 }
 
 // An Opener makes a bed for a test, and has everything closed at its end. Names of interfaces in cfg are for it to fill
@@ -38,14 +41,21 @@ func PacketConformance(t *testing.T, open Opener) {
 // A suite is the tests for one kind of frames.
 type suite struct {
 	open Opener
-	head int // length of the link header of frames that are sent
+	head int    // length of the link header of frames that are sent
+	seed uint64 // of what is random in the frames, besides the test's own number
 }
 
-func (su suite) run(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		run  func(t *testing.T)
-	}{
+// rand returns the source of the test with that number.
+func (su suite) rand(test uint64) *rand.Rand { return rand.New(rand.NewPCG(test, test+su.seed)) }
+
+// A check is one test of a suite.
+type check struct {
+	name string
+	run  func(t *testing.T)
+}
+
+func (su suite) checks() []check {
+	all := []check{
 		{"order and content", su.order},
 		{"every length", su.lengths},
 		{"slots come back", su.slots},
@@ -57,13 +67,17 @@ func (su suite) run(t *testing.T) {
 		{"interface goes down", su.down},
 		{"filter", su.filter},
 		{"snap length", su.snap},
-		{"tags", su.tags},
 		{"exact loss", su.loss},
 		{"counters are for everyone", su.counters},
-	} {
-		if c.name == "tags" && su.head == 0 {
-			continue
-		}
+	}
+	if su.head > 0 {
+		all = append(all, check{"tags", su.tags})
+	}
+	return all
+}
+
+func (su suite) run(t *testing.T) {
+	for _, c := range su.checks() {
 		t.Run(c.name, c.run)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -14,16 +13,24 @@ import (
 // down cuts the wire between two batches.
 func (su suite) down(t *testing.T) {
 	bed := su.open(t, su.config(), standardMTU)
-	r := rand.New(rand.NewPCG(9, 9))
+	r := su.rand(9)
 	frames := [][]byte{su.datagram(r, 60), su.datagram(r, 61), su.datagram(r, 62)}
 	send(t, bed.TX, 64, frames)
 	bed.Cut()
+	su.ended(t, bed, frames[0], len(frames))
+}
+
+// ended checks that a bed whose wire is cut says so at both ends. frame is one to send; left is how many frames arrived before
+// and have not been handed over.
+func (su suite) ended(t *testing.T, bed Bed, frame []byte, left int) {
+	t.Helper()
+	queued := bed.TX.Stats().Queued
 	slots := make([]link.Slot, 8)
 	var err error
 	for start := time.Now(); err == nil && time.Since(start) < patience; {
 		n := bed.TX.Reserve(slots, time.Millisecond)
 		for i := range slots[:n] {
-			slots[i].N = copy(slots[i].Data, frames[0])
+			slots[i].N = copy(slots[i].Data, frame)
 		}
 		err = bed.TX.Submit(slots[:n])
 	}
@@ -36,7 +43,7 @@ func (su suite) down(t *testing.T) {
 			t.Errorf("submit again: got error %v, want %v", err, link.ErrDown)
 		}
 	}
-	if s := bed.TX.Stats(); s.Queued != s.Sent+s.Refused+s.Aborted || s.Queued < 3 || s.Sent != before.Sent {
+	if s := bed.TX.Stats(); s.Queued != s.Sent+s.Refused+s.Aborted || s.Queued < queued || s.Sent != before.Sent {
 		t.Errorf("counters after the interface went down: %+v, before %+v", s, before)
 	}
 	if err := bed.TX.Drain(t.Context()); err != nil {
@@ -53,8 +60,8 @@ func (su suite) down(t *testing.T) {
 	if !errors.Is(err, link.ErrDown) {
 		t.Errorf("poll on an interface that is down: got error %v, want %v", err, link.ErrDown)
 	}
-	if got < len(frames) {
-		t.Errorf("%d frames handed over before the error, want the %d sent before the cut", got, len(frames))
+	if got < left {
+		t.Errorf("%d frames handed over before the error, want the %d sent before the cut", got, left)
 	}
 	if _, err := bed.RX.Poll(time.Millisecond, func(*link.Frame) {}); !errors.Is(err, link.ErrDown) {
 		t.Errorf("poll again: got error %v, want %v", err, link.ErrDown)
@@ -64,7 +71,7 @@ func (su suite) down(t *testing.T) {
 // filter sends what is wanted and what is not; the twin says which is which. Frames with tags are left to tags:
 // the kernel's program sees them without the first one.
 func (su suite) filter(t *testing.T) {
-	r := rand.New(rand.NewPCG(10, 10))
+	r := su.rand(10)
 	for range 3 {
 		cfg := su.config()
 		cfg.Filter = *RandomFilter(r)
@@ -98,7 +105,7 @@ func (su suite) snap(t *testing.T) {
 	cfg := su.config()
 	cfg.Filter.Snap = snap
 	bed := su.open(t, cfg, standardMTU)
-	r := rand.New(rand.NewPCG(11, 11))
+	r := su.rand(11)
 	frames := make([][]byte, 0, 6)
 	for _, n := range []int{60, snap - 1, snap, snap + 1, 500, link.MaxFrame} {
 		frames = append(frames, su.datagram(r, n))
@@ -116,7 +123,7 @@ func (su suite) snap(t *testing.T) {
 // tags sends frames with a VLAN tag: they must arrive, and the tag either in band or beside the frame.
 func (su suite) tags(t *testing.T) {
 	bed := su.open(t, su.config(), standardMTU)
-	r := rand.New(rand.NewPCG(12, 12))
+	r := su.rand(12)
 	plain := su.datagram(r, 100)
 	const priority = 5 << 13
 	frames := make([][]byte, 0, 3)
@@ -148,7 +155,7 @@ func (su suite) loss(t *testing.T) {
 	cfg := su.config()
 	cfg.RingBytes = 128 << 10
 	bed := su.open(t, cfg, standardMTU)
-	r := rand.New(rand.NewPCG(13, 13))
+	r := su.rand(13)
 	frames := make([][]byte, sent)
 	for i := range frames {
 		frames[i] = su.datagram(r, 66)
@@ -208,7 +215,7 @@ func (su suite) counters(t *testing.T) {
 			}
 		}
 	}()
-	r := rand.New(rand.NewPCG(14, 14))
+	r := su.rand(14)
 	frame := su.datagram(r, 66)
 	for range 40 {
 		send(t, bed.TX, 16, [][]byte{frame, frame, frame, frame})

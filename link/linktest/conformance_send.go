@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 
 func (su suite) order(t *testing.T) {
 	bed := su.open(t, su.config(), standardMTU)
-	r := rand.New(rand.NewPCG(1, 1))
+	r := su.rand(1)
 	frames := make([][]byte, 0, 1500)
 	for range 1500 {
 		frames = append(frames, su.datagram(r, headersLen+r.IntN(link.MaxFrame-headersLen+1)))
@@ -48,7 +47,7 @@ func (su suite) order(t *testing.T) {
 
 func (su suite) lengths(t *testing.T) {
 	bed := su.open(t, su.config(), standardMTU)
-	r := rand.New(rand.NewPCG(2, 2))
+	r := su.rand(2)
 	whole := su.datagram(r, link.MaxFrame)
 	var frames, wanted [][]byte
 	// An Ethernet header alone is no frame for some kernels; with one byte behind it, it is for all. An IP packet has a header.
@@ -77,7 +76,7 @@ func (su suite) slots(t *testing.T) {
 	cfg := su.config()
 	cfg.Filter.UDP = false
 	bed := su.open(t, cfg, standardMTU)
-	r := rand.New(rand.NewPCG(3, 3))
+	r := su.rand(3)
 	type use struct {
 		template uint32
 		frame    []byte
@@ -151,7 +150,7 @@ func (su suite) misuse(t *testing.T) {
 			t.Errorf("slots that are %s are submitted without an error", name)
 		}
 	}
-	r := rand.New(rand.NewPCG(4, 4))
+	r := su.rand(4)
 	frame := su.datagram(r, 77)
 	send(t, bed.TX, 1, [][]byte{frame})
 	if got := su.collect(t, bed.RX, 1); !bytes.Equal(got[0].Data, frame) {
@@ -165,7 +164,7 @@ func (su suite) fullQueue(t *testing.T) {
 	cfg := su.config()
 	cfg.Filter.UDP = false
 	bed := su.open(t, cfg, standardMTU)
-	r := rand.New(rand.NewPCG(5, 5))
+	r := su.rand(5)
 	frame := su.datagram(r, 60)
 	slots := make([]link.Slot, 1<<17)
 	total := uint64(0)
@@ -196,7 +195,7 @@ func (su suite) fullQueue(t *testing.T) {
 func (su suite) refused(t *testing.T) {
 	const mtu = 600
 	bed := su.open(t, su.config(), mtu)
-	r := rand.New(rand.NewPCG(6, 6))
+	r := su.rand(6)
 	var frames, wanted [][]byte
 	for i := range 400 {
 		if i%7 == 0 || i%64 == 63 {
@@ -222,7 +221,7 @@ func (su suite) abort(t *testing.T) {
 	cfg := su.config()
 	cfg.Filter.UDP = false
 	bed := su.open(t, cfg, standardMTU)
-	r := rand.New(rand.NewPCG(7, 7))
+	r := su.rand(7)
 	slots := make([]link.Slot, 32)
 	n := bed.TX.Reserve(slots, patience)
 	for i := range slots[:n] {
@@ -251,7 +250,7 @@ func (su suite) abort(t *testing.T) {
 // close closes with frames submitted and slots reserved.
 func (su suite) close(t *testing.T) {
 	bed := su.open(t, su.config(), standardMTU)
-	r := rand.New(rand.NewPCG(8, 8))
+	r := su.rand(8)
 	slots := make([]link.Slot, 8)
 	n := bed.TX.Reserve(slots, patience)
 	for i := range slots[:n] {

@@ -37,6 +37,13 @@ func newPair(t testing.TB, mtu int) pair {
 	must(t, netlink.LinkSetARPOff(p.a))
 	must(t, netlink.LinkSetUp(p.a))
 	must(t, netlink.LinkSetUp(p.b))
+	p.waitRunning(t)
+	return p
+}
+
+// waitRunning waits for the kernel to notice that the wire is connected, which it does in its own time.
+func (p pair) waitRunning(t testing.TB) {
+	t.Helper()
 	for _, l := range []netlink.Link{p.a, p.b} {
 		for i := 0; find(t, l.Attrs().Name).Attrs().RawFlags&unix.IFF_RUNNING == 0; i++ {
 			if i == 400 {
@@ -45,7 +52,6 @@ func newPair(t testing.TB, mtu int) pair {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	return p
 }
 
 // everywhere routes all of both versions of IP to end a. Every pair has a metric of its own, for tests run side by side.
@@ -100,17 +106,25 @@ func open(t testing.TB, e link.Engine, end netlink.Link, cfg link.Config) *link.
 	return l
 }
 
-func TestConformance(t *testing.T) {
-	linktest.PacketConformance(t, func(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
-		t.Helper()
-		p := newPair(t, mtu)
+// bed opens a link at one end of a wire of its own, and a socket at the other.
+func bed(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
+	t.Helper()
+	p := newPair(t, mtu)
+	p.everywhere(t)
+	a := open(t, Engine{}, p.a, cfg)
+	cfg.Ether = true
+	b := open(t, afpacket.Engine{}, p.b, cfg)
+	return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
+		must(t, netlink.LinkSetDown(p.a))
+		must(t, netlink.LinkSetDown(p.b))
+	}, Blink: func() {
+		must(t, netlink.LinkSetDown(p.a)) // which takes the routes away
+		must(t, netlink.LinkSetUp(p.a))
+		p.waitRunning(t)
 		p.everywhere(t)
-		a := open(t, Engine{}, p.a, cfg)
-		cfg.Ether = true
-		b := open(t, afpacket.Engine{}, p.b, cfg)
-		return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
-			must(t, netlink.LinkSetDown(p.a))
-			must(t, netlink.LinkSetDown(p.b))
-		}}
-	})
+	}}
 }
+
+func TestConformance(t *testing.T) { linktest.PacketConformance(t, bed) }
+
+func TestSoak(t *testing.T) { linktest.PacketSoak(t, bed) }

@@ -138,17 +138,25 @@ func block(t testing.TB, end netlink.Link) {
 	attach(t, end, xdpDrop)
 }
 
-func TestConformance(t *testing.T) {
-	linktest.Conformance(t, func(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
-		t.Helper()
-		p := newPair(t, mtu)
-		undo := occupy(t, p.a)
-		b := open(t, p.b, cfg)
-		undo()
-		a := open(t, p.a, cfg)
-		return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
-			must(t, netlink.LinkSetDown(p.a))
-			must(t, netlink.LinkSetDown(p.b))
-		}}
-	})
+// bed opens a link at each end of a wire of its own.
+func bed(t *testing.T, cfg link.Config, mtu int) linktest.Bed {
+	t.Helper()
+	p := newPair(t, mtu)
+	undo := occupy(t, p.a)
+	b := open(t, p.b, cfg)
+	undo()
+	a := open(t, p.a, cfg)
+	return linktest.Bed{TX: a.TX[0], RX: b.RX[0], Cut: func() {
+		must(t, netlink.LinkSetDown(p.a))
+		must(t, netlink.LinkSetDown(p.b))
+	}, Blink: func() {
+		must(t, netlink.LinkSetDown(p.a))
+		must(t, netlink.LinkSetUp(p.a))
+		waitRunning(t, p.a, true)
+		waitRunning(t, p.b, true)
+	}}
 }
+
+func TestConformance(t *testing.T) { linktest.Conformance(t, bed) }
+
+func TestSoak(t *testing.T) { linktest.Soak(t, bed) }
