@@ -111,6 +111,21 @@ func TestXDPFindsHostsOfEveryKind(t *testing.T) {
 	eachOnce(t, "hosts that routers answer for", unreachable, net.Truth().Addrs(lab.SYN(80), lab.Unreachable))
 }
 
+// TestXDPSlowly is chosen at a rate for which sockets would do, because they cannot reset connections.
+func TestXDPSlowly(t *testing.T) {
+	net, _ := startCrowd(t)
+	c, rows := synScan("10.99.7.0/24")
+	c.RST = link.RSTReset
+	r := run(t, c)
+	if r.Link != "xdp" || r.Rows != uint64(len(rows.rows)) || r.Rows == 0 {
+		t.Errorf("link %s (%s), %d rows", r.Link, r.Why, r.Rows)
+	}
+	s, err := net.Stats(t.Context())
+	if err != nil || s.Crowd.Resets != r.Rows {
+		t.Errorf("%d of %d connections were reset; error %v", s.Crowd.Resets, r.Rows, err)
+	}
+}
+
 // TestXDPLeavesTheInterfaceAsItWas opens and closes, and lets sockets have their turn where sending past the stack is of no use.
 func TestXDPLeavesTheInterfaceAsItWas(t *testing.T) {
 	startNet(t, lab.Hosts{Prefix: prefix("10.1.0.0/24"), Kind: lab.Kernel}) // the other end listens to sockets alone

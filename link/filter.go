@@ -119,6 +119,11 @@ func (f *Filter) Validate() error {
 	return nil
 }
 
+// Withholds says whether some answers are to be kept from the host's stack, which takes an engine that sees them first.
+func (f *Filter) Withholds() bool {
+	return slices.ContainsFunc(f.Ports, func(p PortRange) bool { return p.RST != RSTPass })
+}
+
 // Match says whether f wants the frame, which starts with an Ethernet header if ether is true, else with an IP header.
 // It is written to be read, not to be fast; it may be called from any number of goroutines.
 func (f *Filter) Match(frame []byte, ether bool) bool {

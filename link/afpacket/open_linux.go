@@ -152,10 +152,8 @@ func sendingDevice(cfg link.Config) (Device, error) {
 
 // receivingDevice finds the interface to receive on, and refuses what no socket can do there.
 func receivingDevice(cfg link.Config) (Device, error) {
-	for _, p := range cfg.Filter.Ports {
-		if p.RST != link.RSTPass {
-			return Device{}, errors.New("sockets see answers when the host's stack has seen them: it resets what it did not open (--rst pass)")
-		}
+	if cfg.Filter.Withholds() {
+		return Device{}, errors.New("sockets see answers when the host's stack has seen them: it resets what it did not open (--rst pass)")
 	}
 	if cfg.Receive != "" {
 		return LookUp(cfg.Receive, 0)

@@ -115,7 +115,7 @@ func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error)
 		return cfg, nil, &link.UnsupportedError{Feature: "XDP with more than one receive queue"}
 	case cfg.Receive != "" && cfg.Receive != cfg.Interface:
 		return cfg, nil, &link.UnsupportedError{Feature: "XDP that receives on another interface than it sends on"}
-	case cfg.Rate > 0 && cfg.Rate < leastRate:
+	case cfg.Rate > 0 && cfg.Rate < leastRate && !cfg.Filter.Withholds():
 		return cfg, nil, fmt.Errorf("%w below %d packets a second", link.ErrNeedless, leastRate)
 	case cfg.Batch == 0:
 		cfg.Batch = defaultBatch

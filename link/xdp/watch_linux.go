@@ -28,11 +28,7 @@ type watch struct {
 // watchFor returns a watch if f has a policy for which it is of use, and the kernel can tell. Without one, nil, the tap asks
 // every time.
 func watchFor(f *link.Filter) (*watch, error) {
-	useful := false
-	for _, p := range f.Ports {
-		useful = useful || p.RST != link.RSTPass
-	}
-	if !useful {
+	if !f.Withholds() {
 		return nil, nil //nolint:nilnil // nil is a watch that there is not
 	}
 	spec, err := loadWatch()
