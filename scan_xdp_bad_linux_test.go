@@ -20,11 +20,11 @@ import (
 	"github.com/zmap-go/zmap/sink"
 )
 
-// badNetwork is a crowd that takes some seconds to ask at badRate, which is fast enough for XDP to be chosen.
+// badNetwork is a crowd that takes two seconds to ask at badRate, which is fast enough for XDP to be chosen.
 const (
 	badNetwork = "10.96.0.0/12"
 	badTargets = 1 << 20
-	badRate    = 250_000
+	badRate    = 500_000
 )
 
 // badDay starts a crowd, every member of which answers, and returns a scan of it over XDP.
