@@ -2,14 +2,21 @@ package engine
 
 import "time"
 
-// Bounds of the pacer. A tick is how far apart the groups of a fast sender are; catchUp is how much missed sending is
-// made good; hurry is how much faster than the rate that happens, so that a stall is not answered with a burst: in 1 ms
-// there are then at most 1.8 times the probes of a mean millisecond.
+// Bounds of the pacer. catchUp is how much missed sending is made good; hurry is how much faster than the rate that happens,
+// so that a stall is not answered with a burst: in 1 ms there are then at most 1.8 times the probes of a mean millisecond.
 const (
-	tick    = int64(200 * time.Microsecond)
 	catchUp = int64(2 * time.Millisecond)
 	hurry   = 1.4
 )
+
+// tickOf is how far apart the groups of a sender are, in nanoseconds: a slow one need not wake as often, for waking up costs
+// more than a probe.
+func tickOf(rate float64) int64 {
+	if rate < 50_000 {
+		return int64(300 * time.Microsecond)
+	}
+	return int64(200 * time.Microsecond)
+}
 
 // A pacer spaces one sender's probes: probe k is due at start + k/rate. It is owned by that sender.
 //
@@ -56,6 +63,7 @@ func (p *pacer) wait(most int, done <-chan struct{}) int {
 	if p.rate <= 0 {
 		return most
 	}
+	tick := tickOf(p.rate)
 	group := max(1, float64(int64(p.rate*float64(tick)/1e9)))
 	first := p.due(0)
 	// Sleep until a whole group is due: its first probes then leave at most a tick late.

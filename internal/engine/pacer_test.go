@@ -58,7 +58,7 @@ func TestPacerKeepsItsPromise(t *testing.T) {
 		"stalled": func(r *rand.Rand) func() int64 { return stalls(r) },
 	}
 	for name, sleep := range sleeps {
-		for _, rate := range []float64{1, 7, 100, 999, 1000, 4999, 5000, 10_000, 100_000, 1_000_000} {
+		for _, rate := range []float64{1, 7, 100, 999, 1000, 4999, 5000, 7000, 10_000, 30_000, 49_999, 50_000, 100_000, 1_000_000} {
 			t.Run(fmt.Sprintf("%s/%g", name, rate), func(t *testing.T) {
 				c := &fakeClock{late: sleep(rand.New(rand.NewPCG(1, 2)))}
 				d := 10 * time.Second
