@@ -129,8 +129,12 @@ func TestXDPCarrierLost(t *testing.T) {
 	}
 	r := run(t, c)
 	once.Wait()
-	if n := crowdStats(t, net).SYNs; r.Reason != engine.WalkDone || r.Refused == 0 || r.Sent+r.Refused != badTargets || n != r.Sent {
-		t.Errorf("%v; %d sent and %d refused of %d, %d arrived", r.Reason, r.Sent, r.Refused, badTargets, n)
+	const ring = 256 // frames that the end of a cable holds for its host, and throws away when it goes down
+	if r.Reason != engine.WalkDone || r.Refused == 0 || r.Sent+r.Refused != badTargets {
+		t.Errorf("%v; %d sent and %d refused of %d", r.Reason, r.Sent, r.Refused, badTargets)
+	}
+	if n := crowdStats(t, net).SYNs; n > r.Sent || n < r.Sent-ring {
+		t.Errorf("%d probes sent by our count, %d arrived", r.Sent, n)
 	}
 	if hosts := crowdStats(t, net).Answered; r.SuccessUnique > hosts || r.SuccessUnique < hosts*99/100 { // answers are lost with the plug
 		t.Errorf("%d hosts of %d found", r.SuccessUnique, hosts)
