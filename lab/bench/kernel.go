@@ -85,7 +85,7 @@ func parseBench(line string) (map[string]float64, error) {
 		units[f[i+1]] = v
 	}
 	for _, u := range []string{"floor-ns/frame", "ns/frame", "ratio"} {
-		if v, ok := units[u]; !ok || v <= 0 || math.IsInf(v, 0) {
+		if v := units[u]; !(v > 0) || math.IsInf(v, 0) { // not 0, not NaN
 			return nil, errors.New("read figures of a benchmark: no " + u + " in " + strconv.Quote(line))
 		}
 	}
