@@ -20,6 +20,16 @@ import (
 	"github.com/zmap-go/zmap/link"
 )
 
+// A driver whose queue is full does not say when it has room again: the first wait, and the longest.
+const (
+	firstWait = 50 * time.Microsecond
+	lastWait  = 2 * time.Millisecond
+)
+
+// Backoff is how long to wait before frames are offered again that nobody took, after so many tries before: twice as long
+// each time, up to a bound.
+func Backoff(tries int) time.Duration { return min(firstWait<<min(tries, 20), lastWait) }
+
 // Counters are written by the owner of a queue and read by anyone. They are alone on their cache lines.
 type Counters struct {
 	_                                       [64]byte

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/zmap-go/zmap/link"
 )
@@ -82,5 +83,16 @@ func TestEnds(t *testing.T) {
 	before := b.Aborts()
 	if b.Abort() != 0 || b.Aborts() == before || b.Drain(t.Context()) != nil {
 		t.Error("a batch has nothing to abort or to drain")
+	}
+}
+
+func TestBackoffDoublesUpToABound(t *testing.T) {
+	for tries, want := range []time.Duration{50, 100, 200, 400, 800, 1600, 2000, 2000} {
+		if got := Backoff(tries); got != want*time.Microsecond {
+			t.Errorf("after %d tries: %v, want %v", tries, got, want*time.Microsecond)
+		}
+	}
+	if got := Backoff(1 << 30); got != 2*time.Millisecond {
+		t.Errorf("after very many tries: %v, want 2 ms", got)
 	}
 }

@@ -12,11 +12,9 @@ import (
 	"github.com/zmap-go/zmap/link/batch"
 )
 
-// Waiting for the driver. A full driver queue (ENOBUFS) says nothing when it has room again: sleep, twice as long each
-// time. A full socket buffer (EAGAIN) does: wait for that, in pieces so that an Abort is seen.
+// A full socket buffer (EAGAIN) says when it has room again: wait for that, in pieces so that an Abort is seen. A full driver
+// queue (ENOBUFS) does not, see [batch.Backoff].
 const (
-	firstSleep = 50 * time.Microsecond
-	lastSleep  = 2 * time.Millisecond
 	pollPiece  = 20 * time.Millisecond
 	pollPieces = 100 // without room for one frame: the driver is stuck
 )
@@ -149,7 +147,7 @@ func (q *Queue) send(n int) error {
 			c.Refused.Add(1)
 		default:
 			c.Retried.Add(1)
-			sleep(min(firstSleep<<min(tries, 20), lastSleep))
+			sleep(batch.Backoff(tries))
 			tries++
 		}
 	}

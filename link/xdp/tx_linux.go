@@ -13,11 +13,8 @@ import (
 	"github.com/zmap-go/zmap/link/batch"
 )
 
-// Waiting. A driver whose queue is full does not say when it has room again: sleep, twice as long each time. A tap that is
-// half full is looked at again when its reader has had time for some hundred answers.
+// A tap that is half full is looked at again when its reader has had time for some hundred answers.
 const (
-	firstSleep = 50 * time.Microsecond
-	lastSleep  = 2 * time.Millisecond
 	holdSleep  = 200 * time.Microsecond
 	holdChecks = 250 // so many sleeps are between two looks at the interface
 )
@@ -92,7 +89,7 @@ func (t *TX) send(n int) error {
 			return nil
 		case n > 0:
 			c.Retried.Add(1)
-			sleep(min(firstSleep<<min(tries, 20), lastSleep))
+			sleep(batch.Backoff(tries))
 		}
 	}
 	return nil
