@@ -64,6 +64,25 @@ type (
 	}
 )
 
+// fields adds the positions of the fields that e reads.
+func fields(e expr, to []int) []int {
+	switch e := e.(type) {
+	case *anyOf:
+		for _, t := range e.terms {
+			to = fields(t, to)
+		}
+	case *allOf:
+		for _, t := range e.terms {
+			to = fields(t, to)
+		}
+	case *negation:
+		to = fields(e.of, to)
+	case *compare:
+		to = append(to, e.index)
+	}
+	return to
+}
+
 func (e *anyOf) write(b *strings.Builder) {
 	for i, t := range e.terms {
 		if i > 0 {

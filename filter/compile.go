@@ -40,6 +40,9 @@ func (p *Program) Match(r *record.Record) bool {
 	return p.match == nil || p.match(r)
 }
 
+// Fields returns the positions of the fields that the filter reads, in the order in which it names them, some perhaps twice.
+func (p *Program) Fields() []int { return fields(p.root, nil) }
+
 // String returns the filter in its plain form: compiling it gives the same filter.
 func (p *Program) String() string {
 	if p.root == nil {

@@ -119,8 +119,12 @@ func (n *Net) layLink(w World) error {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = scannerEnd, n.link.ScannerMAC
+	queues := max(w.Queues, 1)
+	attrs.NumTxQueues, attrs.NumRxQueues = queues, queues
 	if err := netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs:        attrs,
+		PeerNumTxQueues:  uint32(queues),
+		PeerNumRxQueues:  uint32(queues),
 		PeerName:         internetEnd,
 		PeerHardwareAddr: n.link.GatewayMAC,
 		PeerNamespace:    netlink.NsPid(n.internet.cmd.Process.Pid),
@@ -133,6 +137,11 @@ func (n *Net) layLink(w World) error {
 	}
 	n.link.Index = scan0.Attrs().Index
 	n.made = append(n.made, n.link.Index)
+	if queues > 1 {
+		if err := spreadQueues(scannerEnd, queues); err != nil {
+			return err
+		}
+	}
 	for _, a := range n.link.sources(w.Sources) {
 		if err := addAddress(scan0, a, n.link.Prefix.Bits()); err != nil {
 			return err

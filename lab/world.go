@@ -94,6 +94,9 @@ type World struct {
 	Crowd *Crowd
 	// Sources is the number of addresses the scanner has besides Link.Scanner, directly following it: at most 252.
 	Sources int
+	// Queues is the number of queues of the cable, as many in each direction; 0 means 1. Processors with a queue of their own do
+	// not wait for each other, and do not keep the order of what they send either. More than one takes root.
+	Queues int
 	// Detour lets every answer come in by an interface of its own, Link.Detour: what leaves by Link.Interface comes back
 	// there, as where routes are not symmetric. Answers of Kernel hosts are addressed to that interface's hardware address,
 	// all others to that of Link.Interface, as on the port of a switch that mirrors another.
@@ -102,6 +105,9 @@ type World struct {
 	// Internet's kernel time per frame.
 	Tally bool
 }
+
+// maxQueues is what is asked of a cable at most; the kernel would take more.
+const maxQueues = 256
 
 // maxSources is what fits between the scanner's address and the gateway's in the /24 of the link.
 const maxSources = 252
@@ -138,6 +144,9 @@ func (w World) validate() error {
 	}
 	if w.Sources < 0 || w.Sources > maxSources {
 		errs = append(errs, fmt.Errorf("world: %d extra source addresses: must be 0 to %d", w.Sources, maxSources))
+	}
+	if w.Queues < 0 || w.Queues > maxQueues {
+		errs = append(errs, fmt.Errorf("world: %d queues: must be 0 to %d", w.Queues, maxQueues))
 	}
 	return errors.Join(errs...)
 }

@@ -32,7 +32,7 @@ type Config struct {
 	Index       int       // its number; 0 means look up the name
 	Receive     string    // name of the interface to receive on, if it is another one; "" means Interface
 	Senders     int       // transmit queues; 0 means 1
-	Receivers   int       // receive queues, which share the frames by flow; 0 means 1
+	Receivers   int       // receive queues, which share the frames by flow; 0 means what suits the engine
 	Filter      Filter    // frames to receive
 	Ether       bool      // frames to send start with an Ethernet header; else with an IP header. Received ones have what their interface has
 	Qdisc       QdiscMode // zero means to bypass it
@@ -75,7 +75,7 @@ type Link struct {
 	Why     string // one line: what was chosen, and why not what comes before it
 	Batch   int    // frames that one Submit should have: as asked, or what suits the engine
 	TX      []TX   // Config.Senders queues for probes
-	RX      []RX   // Config.Receivers queues
+	RX      []RX   // Config.Receivers queues: as asked, or what suits the engine
 	Control TX     // for the few frames that must not wait behind probes (ARP, RST, data of one exchange)
 }
 

@@ -178,6 +178,11 @@ func (icmpEchoDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	r.SetBytes(6, p.ICMP[4:])
 }
 
+// Succeeds implements [Judge].
+func (icmpEchoDecoder) Succeeds(p *packet.Parsed) bool {
+	return p.ICMP.Type() == packet.ICMPv4EchoReply
+}
+
 // echoClass names the kinds of answers to an echo request.
 func echoClass(kind uint8) string {
 	switch kind {

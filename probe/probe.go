@@ -91,3 +91,10 @@ type Decoder interface {
 	// Decode sets r's fields, which are the module's own and all null, after Match said yes to the same packet.
 	Decode(p *packet.Parsed, r *record.Record)
 }
+
+// A Judge is a [Decoder] that can tell a success without filling a row: scans whose output has addresses alone are spared the
+// rest.
+type Judge interface {
+	// Succeeds returns what Decode sets the field success to, after Match said yes to the same packet.
+	Succeeds(p *packet.Parsed) bool
+}

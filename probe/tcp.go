@@ -48,18 +48,25 @@ func tcpClassFields() []record.Field {
 	return []record.Field{fieldClass("synack, rst or icmp"), fieldSuccess()}
 }
 
+// classTCP is the class of an answer that matchTCP accepts.
+func classTCP(p *packet.Parsed) string {
+	switch {
+	case p.Kind != packet.KindTCP:
+		return classICMP
+	case p.TCP.Flags().Has(packet.RST):
+		return classRST
+	default:
+		return classSYNACK
+	}
+}
+
 // decodeTCP fills a row, in which the fields of tcpClassFields begin at position at, with all but the TCP options. An answer
 // of the class wanted is a success.
 func decodeTCP(p *packet.Parsed, r *record.Record, at int, wanted string) {
-	class := classSYNACK
-	switch {
-	case p.Kind != packet.KindTCP:
-		class = classICMP
+	class := classTCP(p)
+	if class == classICMP {
 		SetICMP(p, r, at+2)
-	case p.TCP.Flags().Has(packet.RST):
-		class = classRST
-		setTCP(p, r)
-	default:
+	} else {
 		setTCP(p, r)
 	}
 	r.Values[at].SetText(class)

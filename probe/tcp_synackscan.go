@@ -81,3 +81,6 @@ func (tcpSYNACKDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Ta
 func (tcpSYNACKDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	decodeTCP(p, r, synAckClass, classRST)
 }
+
+// Succeeds implements [Judge].
+func (tcpSYNACKDecoder) Succeeds(p *packet.Parsed) bool { return classTCP(p) == classRST }

@@ -118,6 +118,9 @@ func (tcpSYNDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	}
 }
 
+// Succeeds implements [Judge].
+func (tcpSYNDecoder) Succeeds(p *packet.Parsed) bool { return classTCP(p) == classSYNACK }
+
 // setTCPOptions sets the fields of tcpOptionFields that the segment has.
 func setTCPOptions(p *packet.Parsed, v []record.Value) {
 	o := p.TCP.Options()

@@ -170,3 +170,6 @@ func (d udpDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	r.Values[udpSize].SetUint(uint64(p.UDP.Length()))
 	r.SetBytes(udpData, p.Payload)
 }
+
+// Succeeds implements [Judge].
+func (udpDecoder) Succeeds(p *packet.Parsed) bool { return p.Kind == packet.KindUDP }

@@ -54,6 +54,15 @@ func WriteError(err error) error {
 	}
 }
 
+// Fields implements [Chooser].
+func (o *output) Fields() []int {
+	indexes := make([]int, len(o.columns))
+	for i, c := range o.columns {
+		indexes[i] = c.index
+	}
+	return indexes
+}
+
 // Close writes the rows held back. The writer stays open.
 func (o *output) Close() error { return o.Flush() }
 

@@ -46,6 +46,13 @@ type Flusher interface {
 	Flush() error
 }
 
+// A Chooser is a [Sink] that reads only some fields of the rows: all others may be left null, which saves the time to fill
+// them in. A sink that is none reads all.
+type Chooser interface {
+	// Fields returns the positions of those fields, some perhaps twice. It is called after Open.
+	Fields() []int
+}
+
 // ErrReaderGone is wrapped by the errors of sinks whose output nobody reads any more: the other end of a pipe is closed.
 // It ends a scan, but nothing is broken.
 var ErrReaderGone = errors.New("reader of the output is gone")
@@ -98,4 +105,6 @@ var (
 	_ Sink    = (*JSON)(nil)
 	_ Flusher = (*CSV)(nil)
 	_ Flusher = (*JSON)(nil)
+	_ Chooser = (*CSV)(nil)
+	_ Chooser = (*JSON)(nil)
 )

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -13,8 +14,8 @@ type gate struct {
 	full atomic.Bool   // the collector's queue is more than half full
 }
 
-// holdCheck is how often a held sender looks again.
-const holdCheck = time.Millisecond
+// holdCheck is how often a held sender looks again: the collector writes some hundred rows meanwhile.
+const holdCheck = 100 * time.Microsecond
 
 // setRate sets the rate of all senders together.
 func (g *gate) setRate(pps float64) { g.rate.Store(math.Float64bits(pps)) }
@@ -23,9 +24,10 @@ func (g *gate) setRate(pps float64) { g.rate.Store(math.Float64bits(pps)) }
 func (g *gate) total() float64 { return math.Float64frombits(g.rate.Load()) }
 
 // hold blocks while the collector's queue is too full. It returns false if done is closed.
-func (g *gate) hold(done <-chan struct{}) bool {
+func (g *gate) hold(c Clock, done <-chan struct{}) bool {
 	for g.full.Load() {
-		if !sleepChan(holdCheck, done) {
+		runtime.Gosched()
+		if !c.SleepUntil(c.Now()+int64(holdCheck), done) {
 			return false
 		}
 	}

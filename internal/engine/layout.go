@@ -61,15 +61,19 @@ func newLayout(d probe.Description) (layout, error) {
 	return l, nil
 }
 
-// setIP writes the fields of the IP header. For ICMP errors the source is the target that was asked, in both of its
-// forms, unless the module keeps the responder's.
-func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, fromResponder bool) {
-	v := row.Values
+// setIP writes the fields of the IP header, of which all but the first are needed or not. For ICMP errors the source is the
+// target that was asked, in both of its forms, unless the module keeps the responder's.
+func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, fromResponder, all bool) {
+	v := row.Values[:l.module]
 	src := p.Src
 	if p.Quoted.Present && !fromResponder {
 		src = t.Addr
 	}
 	v[0].SetAddr(src)
+	if !all {
+		return
+	}
+	clear(v[1:])
 	v[2].SetAddr(p.Dst)
 	if src.Is4() {
 		a, b := src.As4(), p.Dst.As4()
@@ -88,10 +92,13 @@ func (l *layout) setRepeat(row *record.Record, repeat bool) {
 // isCooldown reads the second.
 func (l *layout) isCooldown(row *record.Record) bool { return row.Values[l.system+1].Bool() }
 
-// setSystem writes the engine's own fields but the first.
-func (l *layout) setSystem(row *record.Record, cooldown bool, at int64) {
+// setSystem writes the engine's own fields but the first; the times are needed or not.
+func (l *layout) setSystem(row *record.Record, cooldown bool, at int64, times bool) {
 	v := row.Values[l.system:]
 	v[1].SetBool(cooldown)
+	if !times {
+		return
+	}
 	v[2].SetTime(at)
 	v[3].SetUint(uint64(at / 1e9))
 	v[4].SetUint(uint64(at / 1e3 % 1e6))

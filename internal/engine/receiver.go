@@ -28,6 +28,8 @@ type receiver struct {
 	rx     link.RX
 	dec    probe.Decoder
 	timed  probe.TimedDecoder // dec, if it wants to know when answers arrive, else nil
+	judges probe.Judge        // dec, if it can tell successes by itself
+	need   need               // of the rows
 	tags   *validate.Tagger
 	asked  askedTags // tags, for answers from another port than the one asked
 	desc   probe.Description
@@ -45,7 +47,6 @@ type receiver struct {
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
 func (r *receiver) run() {
 	take := r.take // one closure for the whole scan
-	r.timed, _ = r.dec.(probe.TimedDecoder)
 	over := false
 	for idle := 0; idle < finalPolls; {
 		wait := pollWait
@@ -96,9 +97,7 @@ func (r *receiver) take(f *link.Frame) {
 	if r.batch == nil {
 		r.batch = r.scan.free.take()
 	}
-	row := r.batch.rows[r.batch.n]
-	row.Reset()
-	r.fill(row, f, &t)
+	r.fill(r.batch.rows[r.batch.n], f, &t)
 	r.indexes = append(r.indexes, t.Index)
 	if r.batch.n++; r.batch.n == len(r.batch.rows) {
 		r.flush()
@@ -113,16 +112,21 @@ func linkType(ether bool) packet.LinkType {
 	return packet.LinkIP
 }
 
-// fill writes the row, all but whether it is a repeat.
+// fill writes what is needed of the row, all but whether it is a repeat.
 func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) {
 	l := &r.scan.layout
-	r.module = row.Section(l.module, l.system) // a variable would escape to the heap
-	if r.timed != nil {
-		r.timed.Arrived(f.At)
+	if r.need.module {
+		r.module = row.Section(l.module, l.system) // a variable would escape to the heap
+		r.module.Reset()
+		if r.timed != nil {
+			r.timed.Arrived(f.At)
+		}
+		r.dec.Decode(&r.parsed, &r.module)
+	} else {
+		row.Values[l.success].SetBool(r.judges.Succeeds(&r.parsed))
 	}
-	r.dec.Decode(&r.parsed, &r.module)
-	l.setIP(row, &r.parsed, t, r.desc.FromResponder)
-	l.setSystem(row, isClosed(r.scan.sendingDone), f.At)
+	l.setIP(row, &r.parsed, t, r.desc.FromResponder, r.need.ip)
+	l.setSystem(row, isClosed(r.scan.sendingDone), f.At, r.need.times)
 }
 
 // judge finds the repeats among the rows of the batch, counts them all, and drops those that the default mode does not

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/validate"
 )
 
@@ -160,13 +161,17 @@ func (s *Scan) startReceivers() *sync.WaitGroup {
 	return &wg
 }
 
-// receiver returns the receiver of one queue.
+// receiver returns the receiver of one queue. The sink must be open.
 func (s *Scan) receiver(i int) *receiver {
 	tags := s.tagger()
-	return &receiver{
+	r := &receiver{
 		scan: s, rx: s.cfg.Link.RX[i], dec: s.cfg.Probe.NewDecoder(), tags: tags, asked: askedTags{Tagger: tags},
 		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i], indexes: make([]uint64, 0, batchRows),
 	}
+	r.need = s.need(r.dec)
+	r.judges, _ = r.dec.(probe.Judge)
+	r.timed, _ = r.dec.(probe.TimedDecoder)
+	return r
 }
 
 // startSenders starts one sender per queue.

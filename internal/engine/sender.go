@@ -69,7 +69,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 // run sends until the walk ends, a limit is reached or the scan is stopped, and drains the queue.
 func (s *sender) run() {
 	stop := s.scan.stop
-	for s.scan.gate.hold(stop.sending) {
+	for s.scan.gate.hold(s.scan.clock, stop.sending) {
 		s.pace.setRate(s.scan.perSender())
 		allowed := s.pace.wait(len(s.slots), stop.sending)
 		if allowed == 0 {

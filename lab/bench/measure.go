@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type arena struct {
 // openArena builds one. The caller closes it.
 func openArena(ctx context.Context, share float64) (_ *arena, err error) {
 	a := &arena{crowd: &lab.Crowd{Prefix: scanned(), Share: share}}
-	if a.net, err = lab.New(ctx, lab.World{Crowd: a.crowd}); err != nil {
+	if a.net, err = lab.New(ctx, lab.World{Crowd: a.crowd, Queues: runtime.NumCPU()}); err != nil {
 		return nil, err
 	}
 	if a.dir, err = os.MkdirTemp("", "zmap-bench"); err != nil {

@@ -4,11 +4,8 @@ package xdp
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -16,35 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
-	"github.com/zmap-go/zmap/link/batch"
 )
 
 // defaultBatch is the most frames of one call: a call costs as much as some 80 frames, and takes two thirds of a millisecond.
 const defaultBatch = 4096
 
+// maxReceivers is the most receive queues that are opened without being asked for: each is a reader of its own.
+const maxReceivers = 8
+
 // leastRate is the rate below which it is not worth while to load a program and to attach it to somebody's interface: at
 // 200,000 packets a second a call has 40 of them, and costs less than as many messages of a socket.
 const leastRate = 200_000
-
-// A core is what the queues of a link share: program, maps, memory, and what the kernel attached. The last queue that is
-// closed releases it.
-type core struct {
-	dev    *device
-	users  atomic.Int32
-	maps   *ebpf.Collection
-	closer []func() error // undone last to first
-	tap    *tap
-	behind error     // why it is not in the driver but behind it; nil if it is
-	areas  [3]shared // senders, descriptors, slots
-	ring   *ring
-	deaf   atomic.Bool // nobody will read the ring any more: set by its reader
-
-	mu    sync.Mutex // guards total, and keeps readers off maps that are being closed
-	total tally
-}
-
-// A tally is struct tally of bpf/tap.h.
-type tally struct{ received, lost uint64 }
 
 // Open opens the queues.
 func (Engine) Open(ctx context.Context, cfg link.Config) (_ *link.Link, err error) {
@@ -87,22 +66,20 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err != nil {
 		return 0, err
 	}
-	c, err := load(&cfg, dev, nil)
+	p, err := load(&cfg, dev, nil)
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
-	for _, m := range c.Maps {
-		size, _ := m.Info() // what it does not say is a few pages
-		if bytes, ok := size.Memlock(); ok {
-			memory += bytes
-		}
-	}
-	return memory, nil
+	defer p.Close()
+	return p.memory(), nil
 }
 
 // prepare fills in the defaults, and finds the interface.
+//
+// Unless told otherwise there are as many receive queues as senders, since so many processors are there to be used, in the
+// memory of one.
 func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error) {
+	own := cfg.Receivers == 0
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return cfg, nil, err
@@ -111,14 +88,16 @@ func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error)
 		return cfg, nil, err
 	}
 	switch {
-	case cfg.Receivers > 1:
-		return cfg, nil, &link.UnsupportedError{Feature: "XDP with more than one receive queue"}
 	case cfg.Receive != "" && cfg.Receive != cfg.Interface:
 		return cfg, nil, &link.UnsupportedError{Feature: "XDP that receives on another interface than it sends on"}
 	case cfg.Rate > 0 && cfg.Rate < leastRate && !cfg.Filter.Withholds():
 		return cfg, nil, fmt.Errorf("%w below %d packets a second", link.ErrNeedless, leastRate)
 	case cfg.Batch == 0:
 		cfg.Batch = defaultBatch
+	}
+	if own {
+		cfg.Receivers = min(cfg.Senders, maxReceivers)
+		cfg.RingBytes /= cfg.Receivers
 	}
 	dev, err := lookUp(cfg)
 	return cfg, dev, err
@@ -147,8 +126,8 @@ func (c *core) attachTap() error {
 		})
 		switch {
 		case err == nil:
-			c.tap = newTap(l.FD())
-			c.closer = append(c.closer, func() error { c.tap.close(); return l.Close() })
+			c.tap = l.FD()
+			c.closer = append(c.closer, l.Close)
 			return nil
 		case errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST):
 			return fmt.Errorf("attach to %s: an XDP program of somebody else is there, and stays", c.dev.name)
@@ -175,157 +154,4 @@ func (d *device) await(ctx context.Context) error {
 		case <-time.After(step):
 		}
 	}
-}
-
-// share maps what the program and we have in common.
-func (c *core) share() (err error) {
-	for i, name := range []string{"senders", "descriptors", "slots"} {
-		if c.areas[i], err = share(c.maps.Maps[name]); err != nil {
-			return err
-		}
-		c.closer = append(c.closer, c.areas[i].close)
-	}
-	if c.ring, err = openRing(c.maps.Maps["answers"]); err != nil {
-		return err
-	}
-	c.closer = append(c.closer, func() error { c.ring.close(); return nil })
-	return nil
-}
-
-// queues makes the queues over the shared memory.
-func (c *core) queues(cfg *link.Config) (*link.Link, error) {
-	fd, err := unix.FcntlInt(uintptr(c.maps.Maps["answers"].FD()), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("wait for ring buffer: %w", err)
-	}
-	rx, err := openRX(c, c.ring, fd)
-	if err != nil {
-		return nil, err
-	}
-	l := &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch, RX: []link.RX{rx}}
-	for i := range cfg.Senders {
-		l.TX = append(l.TX, c.newTX(cfg, i))
-	}
-	l.Control = c.newTX(cfg, cfg.Senders)
-	c.users.Store(int32(cfg.Senders + 2))
-	return l, nil
-}
-
-// newTX returns the i-th sender's queue.
-func (c *core) newTX(cfg *link.Config, i int) *TX {
-	frameLen, room := frameSizes(cfg)
-	first := i * cfg.Batch
-	memory := make([][]byte, cfg.Batch)
-	for k := range memory {
-		memory[k] = c.areas[2].entry(first + k)[:room:room]
-	}
-	return &TX{
-		Batch: batch.New(memory), core: c, runner: newRunner(c.maps.Programs[programScan], i, frameLen), state: stateAt(c.areas[0], i),
-		descs: descriptorsAt(c.areas[1], first, cfg.Batch), longest: etherLen + c.dev.mtu, retries: cfg.Retries,
-	}
-}
-
-// typeLocal is the EtherType for experiments on one's own network (IEEE 802), which no host acts upon.
-const typeLocal = 0x88b5
-
-// proofs is how often the frame that proves a link is offered: a queue may be full for a moment.
-const proofs = 10
-
-// prove sends one frame, from the interface to itself, and sees it leave: drivers without a way to send for XDP, and
-// virtual cables whose other end does not listen, are found out here, and not by a scan without answers.
-func (c *core) prove(cfg *link.Config) error {
-	t := c.newTX(cfg, cfg.Senders) // in the place of the control queue
-	defer t.runner.close()
-	t.retries = proofs
-	var s [1]link.Slot
-	t.Reserve(s[:], 0)
-	frame := s[0].Data[:shortest]
-	copy(frame, c.dev.mac)
-	copy(frame[6:], c.dev.mac)
-	binary.BigEndian.PutUint16(frame[12:], typeLocal)
-	clear(frame[etherLen:])
-	s[0].N = len(frame)
-	switch err := t.Submit(s[:]); {
-	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP):
-		return &link.UnsupportedError{Feature: "live frames in BPF_PROG_RUN", MinKernel: "5.18"}
-	case errors.Is(err, unix.EPERM):
-		return refused("run program", err)
-	case err != nil:
-		return err
-	case t.Stats().Sent == 0:
-		return c.silent(t.why)
-	}
-	return nil
-}
-
-// silent words the reason for which not one frame left.
-func (c *core) silent(why unix.Errno) error {
-	no := fmt.Sprintf("%s does not send for XDP (%s)", c.dev.name, why)
-	driver := c.dev.driver()
-	switch {
-	case driver == "veth" && (why == unix.EOPNOTSUPP || why == unix.ENXIO):
-		return errors.New(no + ": the other end of this virtual cable has neither an XDP program nor GRO (ethtool -K PEER gro on)")
-	case c.behind != nil:
-		return fmt.Errorf("%s: its driver %s does not take the program: %w", no, driver, c.behind)
-	}
-	return fmt.Errorf("%s: its driver is %s", no, driver)
-}
-
-// full says whether the senders should wait for the reader of answers. They do not wait for one that is gone.
-func (c *core) full() bool { return c.ring.full() && !c.deaf.Load() }
-
-// attached returns an error if somebody has taken the program off the interface, or it off the system.
-func (c *core) attached() error {
-	index, err := c.tap.index()
-	switch {
-	case err != nil:
-		return fmt.Errorf("look up what our XDP program is attached to: %w", err)
-	case index != uint32(c.dev.index):
-		return errors.New("our XDP program was detached by somebody (bpftool link detach): answers would be lost")
-	}
-	return nil
-}
-
-// tally returns the tap's counters, added up over all processors.
-func (c *core) tally() tally {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.maps == nil {
-		return c.total
-	}
-	var each []struct{ Received, Lost uint64 }
-	if err := c.maps.Maps["tallies"].Lookup(uint32(0), &each); err != nil {
-		return c.total
-	}
-	c.total = tally{}
-	for _, e := range each {
-		c.total.received += e.Received
-		c.total.lost += e.Lost
-	}
-	return c.total
-}
-
-// release is called by each queue that is closed.
-func (c *core) release() error {
-	if c.users.Add(-1) > 0 {
-		return nil
-	}
-	return c.close()
-}
-
-// close detaches the programs and frees all memory.
-func (c *core) close() error {
-	c.tally() // for those who ask later
-	var errs []error
-	for i := len(c.closer) - 1; i >= 0; i-- {
-		errs = append(errs, c.closer[i]())
-	}
-	c.closer = nil
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.maps != nil {
-		c.maps.Close()
-		c.maps = nil
-	}
-	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@
 package xdp
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -34,8 +35,22 @@ type policy struct {
 	What        uint32
 }
 
+// A program is the loaded program and its maps.
+type program struct {
+	*ebpf.Collection
+	rings []*ebpf.Map // one for each receive queue
+}
+
+// Close frees all of it that is not attached or mapped.
+func (p *program) Close() {
+	for _, r := range p.rings {
+		_ = r.Close()
+	}
+	p.Collection.Close()
+}
+
 // load returns the program and its maps, made for this link. The caller closes it. w may be nil.
-func load(cfg *link.Config, dev *device, w *watch) (*ebpf.Collection, error) {
+func load(cfg *link.Config, dev *device, w *watch) (*program, error) {
 	spec, err := loadScan()
 	if err != nil {
 		return nil, fmt.Errorf("read program: %w", err)
@@ -43,9 +58,10 @@ func load(cfg *link.Config, dev *device, w *watch) (*ebpf.Collection, error) {
 	senders := cfg.Senders + 1 // and the one of the control queue
 	frameLen, room := frameSizes(cfg)
 	slotLen := (room + 7) &^ 7 // whole words
+	rings := uint32(cfg.Receivers)
 	constants := map[string]any{
 		"out_index": uint32(dev.index), "batch": uint32(cfg.Batch), "count": uint32(senders),
-		"frame_len": uint32(frameLen), "slot_len": uint32(slotLen), "watched": flag(w != nil),
+		"frame_len": uint32(frameLen), "slot_len": uint32(slotLen), "watched": flag(w != nil), "receivers": rings,
 	}
 	if err := filterConstants(constants, &cfg.Filter); err != nil {
 		return nil, err
@@ -59,7 +75,8 @@ func load(cfg *link.Config, dev *device, w *watch) (*ebpf.Collection, error) {
 	spec.Maps["descriptors"].MaxEntries = uint32(senders * cfg.Batch)
 	spec.Maps["slots"].MaxEntries = uint32(senders * cfg.Batch)
 	spec.Maps["slots"].ValueSize, spec.Maps["slots"].Value = uint32(slotLen), nil
-	spec.Maps["answers"].MaxEntries = uint32(ringSize(cfg.RingBytes))
+	spec.Maps["tallies"].MaxEntries, spec.Maps["rings"].MaxEntries = rings, rings
+	spec.Maps["rings"].InnerMap.MaxEntries = uint32(ringSize(cfg.RingBytes))
 	var opts ebpf.CollectionOptions
 	if w != nil {
 		opts.MapReplacements = map[string]*ebpf.Map{mapUsedPorts: w.maps.Maps[mapUsedPorts]}
@@ -68,11 +85,44 @@ func load(cfg *link.Config, dev *device, w *watch) (*ebpf.Collection, error) {
 	if err != nil {
 		return nil, refused("load program", err)
 	}
-	if err := fillLocals(c.Maps["locals"], &cfg.Filter); err != nil {
-		c.Close()
+	p := &program{Collection: c}
+	if err := errors.Join(p.makeRings(spec.Maps["rings"].InnerMap, cfg.Receivers), fillLocals(c.Maps["locals"], &cfg.Filter)); err != nil {
+		p.Close()
 		return nil, err
 	}
-	return c, nil
+	return p, nil
+}
+
+// makeRings makes n ring buffers for answers, and tells the program.
+func (p *program) makeRings(spec *ebpf.MapSpec, n int) error {
+	for i := range n {
+		r, err := ebpf.NewMap(spec)
+		if err != nil {
+			return refused(fmt.Sprintf("make ring buffer of %d bytes", spec.MaxEntries), err)
+		}
+		p.rings = append(p.rings, r)
+		if err := p.Maps["rings"].Put(uint32(i), r); err != nil {
+			return refused("give ring buffer to the program", err)
+		}
+	}
+	return nil
+}
+
+// memory returns how many bytes the maps take.
+func (p *program) memory() (bytes uint64) {
+	add := func(m *ebpf.Map) {
+		if info, _ := m.Info(); info != nil { // what it does not say is a few pages
+			size, _ := info.Memlock()
+			bytes += size
+		}
+	}
+	for _, m := range p.Maps {
+		add(m)
+	}
+	for _, m := range p.rings {
+		add(m)
+	}
+	return bytes
 }
 
 // frameSizes returns the length that the kernel makes frames with, which most probes should have, and the room in a slot.

@@ -26,7 +26,8 @@ type ring struct {
 	at           uint64 // our position; what is given back to the kernel follows it
 	consumer     *uint64
 	producer     *uint64
-	data         []byte // twice
+	data         []byte      // twice
+	deaf         atomic.Bool // nobody will read it any more: set by its reader
 }
 
 // Flags of a record's length (include/uapi/linux/bpf.h), and the header's length.

@@ -27,7 +27,9 @@ const (
 // keep others from its place.
 type RX struct {
 	core    *core
+	number  int // of the queue
 	ring    *ring
+	tap     *tap
 	file    *os.File        // a descriptor of the ring's own
 	raw     syscall.RawConn // of file
 	ready   func(uintptr) bool
@@ -41,18 +43,23 @@ type RX struct {
 
 var _ link.RX = (*RX)(nil)
 
-// openRX returns a reader of the ring.
-func openRX(c *core, r *ring, fd int) (*RX, error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
+// openRX returns the i-th receive queue.
+func openRX(c *core, i int) (*RX, error) {
+	fd, err := unix.FcntlInt(uintptr(c.maps.rings[i].FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
 		return nil, fmt.Errorf("wait for ring buffer: %w", err)
 	}
-	rx := &RX{core: c, ring: r, file: os.NewFile(uintptr(fd), "ring buffer"), clock: newClock()}
+	if err := unix.SetNonblock(fd, true); err != nil { // before the file is made, which looks whether it is
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("wait for ring buffer: %w", err)
+	}
+	rx := &RX{core: c, number: i, ring: c.rings[i], file: os.NewFile(uintptr(fd), "ring buffer"), clock: newClock()}
 	rx.ready = func(uintptr) bool { return rx.ring.ready() }
-	var err error
 	if rx.raw, err = rx.file.SyscallConn(); err != nil {
 		_ = rx.file.Close()
 		return nil, fmt.Errorf("wait for ring buffer: %w", err)
 	}
+	rx.tap = newTap(c.tap)
 	return rx, nil
 }
 
@@ -87,7 +94,7 @@ func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
 // end makes the error permanent. Senders do not wait for this reader any more.
 func (r *RX) end(err error) error {
 	r.err = err
-	r.core.deaf.Store(true)
+	r.ring.deaf.Store(true)
 	return err
 }
 
@@ -124,7 +131,7 @@ func (r *RX) check(now time.Time) {
 	r.checked = now
 	err := r.core.dev.check()
 	if err == nil {
-		err = r.core.attached()
+		err = r.core.attached(r.tap)
 	}
 	if err != nil {
 		r.broken = fmt.Errorf("receive on %s: %w", r.core.dev.name, err)
@@ -145,10 +152,10 @@ func (r *RX) wait(now time.Time, d time.Duration) error {
 }
 
 // Received counts frames that passed the filter.
-func (r *RX) Received() uint64 { return r.core.tally().received }
+func (r *RX) Received() uint64 { return r.core.tally(r.number).received }
 
 // Lost counts frames for which the ring buffer had no room.
-func (r *RX) Lost() uint64 { return r.core.tally().lost }
+func (r *RX) Lost() uint64 { return r.core.tally(r.number).lost }
 
 // Close releases the queue.
 func (r *RX) Close() error {
@@ -157,6 +164,7 @@ func (r *RX) Close() error {
 	}
 	err := r.file.Close()
 	r.file = nil
+	r.tap.close()
 	_ = r.end(os.ErrClosed)
 	return errors.Join(err, r.core.release())
 }

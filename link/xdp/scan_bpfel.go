@@ -16,9 +16,9 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	scanMapAnswers     = "answers"
 	scanMapDescriptors = "descriptors"
 	scanMapLocals      = "locals"
+	scanMapRings       = "rings"
 	scanMapSenders     = "senders"
 	scanMapSlots       = "slots"
 	scanMapTallies     = "tallies"
@@ -36,6 +36,7 @@ const (
 	scanVarPolicies    = "policies"
 	scanVarPolicyCount = "policy_count"
 	scanVarPorts       = "ports"
+	scanVarReceivers   = "receivers"
 	scanVarSlotLen     = "slot_len"
 	scanVarSnap        = "snap"
 	scanVarWantEcho    = "want_echo"
@@ -96,9 +97,9 @@ type scanProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type scanMapSpecs struct {
-	Answers     *ebpf.MapSpec `ebpf:"answers"`
 	Descriptors *ebpf.MapSpec `ebpf:"descriptors"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
+	Rings       *ebpf.MapSpec `ebpf:"rings"`
 	Senders     *ebpf.MapSpec `ebpf:"senders"`
 	Slots       *ebpf.MapSpec `ebpf:"slots"`
 	Tallies     *ebpf.MapSpec `ebpf:"tallies"`
@@ -119,6 +120,7 @@ type scanVariableSpecs struct {
 	Policies    *ebpf.VariableSpec `ebpf:"policies"`
 	PolicyCount *ebpf.VariableSpec `ebpf:"policy_count"`
 	Ports       *ebpf.VariableSpec `ebpf:"ports"`
+	Receivers   *ebpf.VariableSpec `ebpf:"receivers"`
 	SlotLen     *ebpf.VariableSpec `ebpf:"slot_len"`
 	Snap        *ebpf.VariableSpec `ebpf:"snap"`
 	WantEcho    *ebpf.VariableSpec `ebpf:"want_echo"`
@@ -148,9 +150,9 @@ func (o *scanObjects) Close() error {
 //
 // It can be passed to loadScanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type scanMaps struct {
-	Answers     *ebpf.Map `ebpf:"answers"`
 	Descriptors *ebpf.Map `ebpf:"descriptors"`
 	Locals      *ebpf.Map `ebpf:"locals"`
+	Rings       *ebpf.Map `ebpf:"rings"`
 	Senders     *ebpf.Map `ebpf:"senders"`
 	Slots       *ebpf.Map `ebpf:"slots"`
 	Tallies     *ebpf.Map `ebpf:"tallies"`
@@ -159,9 +161,9 @@ type scanMaps struct {
 
 func (m *scanMaps) Close() error {
 	return _ScanClose(
-		m.Answers,
 		m.Descriptors,
 		m.Locals,
+		m.Rings,
 		m.Senders,
 		m.Slots,
 		m.Tallies,
@@ -183,6 +185,7 @@ type scanVariables struct {
 	Policies    *ebpf.Variable `ebpf:"policies"`
 	PolicyCount *ebpf.Variable `ebpf:"policy_count"`
 	Ports       *ebpf.Variable `ebpf:"ports"`
+	Receivers   *ebpf.Variable `ebpf:"receivers"`
 	SlotLen     *ebpf.Variable `ebpf:"slot_len"`
 	Snap        *ebpf.Variable `ebpf:"snap"`
 	WantEcho    *ebpf.Variable `ebpf:"want_echo"`

@@ -43,7 +43,7 @@ func newWatchingBench(t *testing.T, f link.Filter, w *watch) *bench {
 	c, err := load(&cfg, &device{index: p.a.Attrs().Index}, w)
 	must(t, err)
 	t.Cleanup(c.Close)
-	r, err := openRing(c.Maps["answers"])
+	r, err := openRing(c.rings[0])
 	must(t, err)
 	t.Cleanup(r.close)
 	return &bench{t, c.Programs[programScan], r, p.a.Attrs().Index, make([]byte, 2048)}

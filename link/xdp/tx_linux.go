@@ -98,6 +98,7 @@ func (t *TX) send(n int) error {
 // hold waits while the tap's buffer is more than half full, unless the queue is aborted or the interface goes away.
 func (t *TX) hold(aborts uint32) error {
 	for i := 1; t.core.full() && t.Aborts() == aborts; i++ {
+		runtime.Gosched()
 		sleep(holdSleep)
 		if i%holdChecks != 0 {
 			continue

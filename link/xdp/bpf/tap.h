@@ -22,6 +22,7 @@
 
 /* Constants that are set when the program is loaded. */
 const volatile __u32 snap = 0;       /* bytes copied of a frame at most */
+const volatile __u32 receivers = 1;  /* rings, which share the interface's queues */
 const volatile __u32 want_tcp = TCP_NONE;
 const volatile __u32 want_udp = 0;
 const volatile __u32 want_echo = 0;
@@ -58,10 +59,18 @@ struct answer {
 	__u8 data[];
 };
 
-struct {
+struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* set when the program is loaded */
-} answers SEC(".maps");
+};
+
+/* One ring for each of user space's receive queues. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* set when the program is loaded: receivers */
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
 
 struct tally {
 	__u64 received; /* frames that passed the filter */
@@ -70,7 +79,7 @@ struct tally {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 1); /* set when the program is loaded: receivers */
 	__type(key, __u32);
 	__type(value, struct tally);
 } tallies SEC(".maps");
@@ -321,31 +330,34 @@ static __always_inline int is_candidate(struct xdp_md *ctx, struct view *v)
 #define MIDDLE 496
 #define LARGE 2032
 
-static __always_inline struct answer *reserve(__u32 cap)
+static __always_inline struct answer *reserve(void *ring, __u32 cap)
 {
 	if (cap <= SMALL)
-		return bpf_ringbuf_reserve(&answers, sizeof(struct answer) + SMALL, 0);
+		return bpf_ringbuf_reserve(ring, sizeof(struct answer) + SMALL, 0);
 	if (cap <= MIDDLE)
-		return bpf_ringbuf_reserve(&answers, sizeof(struct answer) + MIDDLE, 0);
-	return bpf_ringbuf_reserve(&answers, sizeof(struct answer) + LARGE, 0);
+		return bpf_ringbuf_reserve(ring, sizeof(struct answer) + MIDDLE, 0);
+	return bpf_ringbuf_reserve(ring, sizeof(struct answer) + LARGE, 0);
 }
 
-/* Copies the frame to user space. */
+/* Copies the frame to user space. What comes by one queue of the interface goes into one ring: cards keep the frames of a
+ * connection together, and in order. */
 static __always_inline void copy_answer(struct xdp_md *ctx)
 {
-	__u32 zero = 0, len = bpf_xdp_get_buff_len(ctx);
-	struct tally *tally = bpf_map_lookup_elem(&tallies, &zero);
+	__u32 who = receivers > 1 ? ctx->rx_queue_index % receivers : 0;
+	__u32 len = bpf_xdp_get_buff_len(ctx);
+	struct tally *tally = bpf_map_lookup_elem(&tallies, &who);
+	void *ring = bpf_map_lookup_elem(&rings, &who);
 	__u32 cap = len;
 	struct answer *a;
 
-	if (!tally)
+	if (!tally || !ring)
 		return;
 	tally->received++;
 	if (cap > snap)
 		cap = snap;
 	if (cap > LARGE)
 		cap = LARGE;
-	a = reserve(cap);
+	a = reserve(ring, cap);
 	if (!a) {
 		tally->lost++;
 		return;
