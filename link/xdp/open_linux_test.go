@@ -57,7 +57,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"no link header", func(c *link.Config) { c.Ether = false }, nil, "without an Ethernet header", errors.ErrUnsupported, false},
 		{"filter", func(c *link.Config) { c.Filter.Ports = []link.PortRange{{First: 2, Last: 1}} }, nil, "2-1", nil, false},
 		{"policies", func(c *link.Config) { c.Filter = many }, nil, "at most 8", nil, false},
-		{"receivers", func(c *link.Config) { c.Receivers = 2 }, nil, "more than one receive queue", errors.ErrUnsupported, true},
 		{"other interface", func(c *link.Config) { c.Receive = "lo" }, nil, "another interface", errors.ErrUnsupported, true},
 		{"slow", func(c *link.Config) { c.Rate = leastRate - 1 }, nil, "below 200000 packets a second", link.ErrNeedless, true},
 		{"peer that does not listen", nil, nil, "has neither an XDP program nor GRO (ethtool -K PEER gro on)", nil, true},
