@@ -8,6 +8,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -18,13 +19,13 @@ func BenchmarkSend(b *testing.B) {
 		for _, batch := range []int{1, 16, 64, 256} {
 			name := fmt.Sprintf("qdisc=%v/batch=%d", mode == link.QdiscUse, batch)
 			b.Run(name, func(b *testing.B) {
-				p := newPair(b, 1500)
+				p := wire.Lay(b, wire.Plan{})
 				// A veth wire has no queueing discipline of its own, unlike most hardware.
 				must(b, netlink.QdiscAdd(&netlink.GenericQdisc{
-					QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+					QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.A.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
 					QdiscType:  "pfifo",
 				}))
-				tx := open(b, p.a, link.Config{Ether: true, Qdisc: mode, Batch: batch}).TX[0]
+				tx := wire.Open(b, Engine{}, p.A, link.Config{Ether: true, Qdisc: mode, Batch: batch}).TX[0]
 				slots := make([]link.Slot, batch)
 				frame, target := segment(), uint32(0)
 				b.ReportAllocs()
@@ -51,9 +52,9 @@ func BenchmarkSend(b *testing.B) {
 
 // BenchmarkReceive adds a receiver at the far end that takes every frame, a batch at a time.
 func BenchmarkReceive(b *testing.B) {
-	p := newPair(b, 1500)
-	tx := open(b, p.a, link.Config{Ether: true}).TX[0]
-	rx := open(b, p.b, link.Config{Ether: true, Filter: anyTCP()}).RX[0]
+	p := wire.Lay(b, wire.Plan{})
+	tx := wire.Open(b, Engine{}, p.A, link.Config{Ether: true}).TX[0]
+	rx := wire.Open(b, Engine{}, p.B, link.Config{Ether: true, Filter: anyTCP()}).RX[0]
 	const frames = 4096
 	slots := make([]link.Slot, 64)
 	frame, got := segment(), 0

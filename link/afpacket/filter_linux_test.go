@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/linktest"
 )
@@ -17,8 +18,8 @@ import (
 // one socket. A frame with tags is matched as the socket sees it, without its first tag.
 func TestKernelAgreesWithTwin(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, 1500)
-	a, b := open(t, p.a, link.Config{Ether: true}), open(t, p.b, link.Config{Ether: true})
+	p := wire.Lay(t, wire.Plan{})
+	a, b := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}), wire.Open(t, Engine{}, p.B, link.Config{Ether: true})
 	tx, rx := a.TX[0], b.RX[0].(*RX)
 	r := rand.New(rand.NewPCG(20, 20))
 	var got, wanted [][]byte
@@ -72,7 +73,7 @@ func TestKernelAgreesWithTwin(t *testing.T) {
 // them.
 func TestKernelAgreesOnManyAddresses(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{})
 	r := rand.New(rand.NewPCG(21, 21))
 	f := link.Filter{UDP: true}
 	var frames, wanted [][]byte
@@ -95,7 +96,7 @@ func TestKernelAgreesOnManyAddresses(t *testing.T) {
 	if len(wanted) != 256 {
 		t.Fatalf("the twin wants %d of %d frames, want 256", len(wanted), len(frames))
 	}
-	tx, rx := open(t, p.a, link.Config{Ether: true}).TX[0], open(t, p.b, link.Config{Ether: true, Filter: f}).RX[0]
+	tx, rx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}).TX[0], wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: f}).RX[0]
 	slots := make([]link.Slot, 64)
 	for batch := range slices.Chunk(frames, len(slots)) {
 		n := tx.Reserve(slots[:len(batch)], time.Second)

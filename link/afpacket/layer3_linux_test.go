@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -25,7 +26,7 @@ func newTun(t *testing.T, name string) (netlink.Link, *os.File) {
 	must(t, unix.IoctlIfreq(fd, unix.TUNSETIFF, req))
 	far := os.NewFile(uintptr(fd), "tun")
 	t.Cleanup(func() { _ = far.Close() })
-	l := find(t, name)
+	l := wire.Find(t, name)
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0)
 	must(t, netlink.LinkSetUp(l))
 	return l, far
@@ -34,7 +35,7 @@ func newTun(t *testing.T, name string) (netlink.Link, *os.File) {
 func TestInterfaceWithoutLinkHeader(t *testing.T) {
 	tun, far := newTun(t, "tt0")
 	filter := link.Filter{TCP: link.TCPAll, Local: []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("2001:db8::2")}}
-	l := open(t, tun, link.Config{Filter: filter})
+	l := wire.Open(t, Engine{}, tun, link.Config{Filter: filter})
 	v4 := segment()[14:]
 	v6 := make([]byte, 60)
 	v6[0], v6[5], v6[6], v6[7] = 0x60, 20, 6, 64

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/mmsg"
 )
@@ -26,8 +27,8 @@ func openFiles(t *testing.T) int {
 
 // Each of these must fail with the words that tell the user what to do, and release what it took.
 func TestOpenSaysWhatIsWrong(t *testing.T) {
-	p := newPair(t, 1500)
-	name := p.a.Attrs().Name
+	p := wire.Lay(t, wire.Plan{})
+	name := p.A.Attrs().Name
 	scattered := link.Filter{TCP: link.TCPAll, Ports: []link.PortRange{{First: 2, Last: 1}}}
 	for _, c := range []struct {
 		name   string
@@ -45,10 +46,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"filter", func(c *link.Config) { c.Filter = scattered }, nil, "2-1", nil},
 		{"ring", func(c *link.Config) { c.RingBytes = 1<<31 - 1 }, nil, "ring bytes", nil},
 		{"disconnected", nil, func() {
-			must(t, netlink.LinkSetDown(p.b))
-			waitRunning(t, p.a, false)
+			must(t, netlink.LinkSetDown(p.B))
+			wire.Await(t, p.A, false)
 		}, "not connected", link.ErrDown},
-		{"down", nil, func() { must(t, netlink.LinkSetDown(p.a)) }, "ip link set " + name + " up", link.ErrDown},
+		{"down", nil, func() { must(t, netlink.LinkSetDown(p.A)) }, "ip link set " + name + " up", link.ErrDown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := link.Config{Interface: name, Ether: true, Filter: anyTCP(), Receivers: 2}
@@ -78,9 +79,9 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 // TestCheck says that Check knows what Open will take, and that it leaves nothing open and sends nothing.
 func TestCheck(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{})
 	received := func() uint64 {
-		l, err := netlink.LinkByIndex(p.b.Attrs().Index)
+		l, err := netlink.LinkByIndex(p.B.Attrs().Index)
 		must(t, err)
 		return l.Attrs().Statistics.RxPackets
 	}
@@ -89,7 +90,7 @@ func TestCheck(t *testing.T) {
 		{},
 		{Senders: 3, Receivers: 2, Batch: 7, RingBytes: 100_000, Filter: anyTCP(), Qdisc: link.QdiscUse},
 	} {
-		cfg.Interface, cfg.Ether = p.a.Attrs().Name, true
+		cfg.Interface, cfg.Ether = p.A.Attrs().Name, true
 		memory, err := Engine{}.Check(t.Context(), cfg)
 		must(t, err)
 		if n := openFiles(t); n != files {
@@ -120,8 +121,8 @@ func TestCheck(t *testing.T) {
 }
 
 func TestOpenByName(t *testing.T) {
-	p := newPair(t, 1500)
-	for _, cfg := range []link.Config{{Interface: p.a.Attrs().Name}, {Index: p.a.Attrs().Index}} {
+	p := wire.Lay(t, wire.Plan{})
+	for _, cfg := range []link.Config{{Interface: p.A.Attrs().Name}, {Index: p.A.Attrs().Index}} {
 		before := openFiles(t)
 		cfg.Ether = true
 		l, err := link.Open(t.Context(), cfg, link.Auto, Engine{})
@@ -147,7 +148,7 @@ func TestOpenWithEndedContext(t *testing.T) {
 
 // A thread without the capability must learn how to get it.
 func TestOpenWithoutCapability(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{})
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -156,7 +157,7 @@ func TestOpenWithoutCapability(t *testing.T) {
 			errs <- err
 			return
 		}
-		_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.a.Attrs().Name, Ether: true})
+		_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.A.Attrs().Name, Ether: true})
 		errs <- err
 	}()
 	err := <-errs

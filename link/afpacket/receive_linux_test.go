@@ -9,13 +9,14 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
 // TestReceiveOnAnotherInterface sends on one interface and receives on another, of either kind. What arrives at the first is
 // not received.
 func TestReceiveOnAnotherInterface(t *testing.T) {
-	p, q := newPair(t, 1500), newPair(t, 1500)
+	p, q := wire.Lay(t, wire.Plan{}), wire.Lay(t, wire.Plan{})
 	tun, far := newTun(t, "tt2")
 	for _, c := range []struct {
 		name  string
@@ -23,7 +24,7 @@ func TestReceiveOnAnotherInterface(t *testing.T) {
 		reply func(frame []byte)
 		ether bool
 	}{
-		{"Ethernet", q.a, func(frame []byte) { sendFrame(t, q.b, frame) }, true},
+		{"Ethernet", q.A, func(frame []byte) { sendFrame(t, q.B, frame) }, true},
 		{"no link header", tun, func(frame []byte) {
 			_, err := far.Write(frame[14:])
 			must(t, err)
@@ -32,9 +33,9 @@ func TestReceiveOnAnotherInterface(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			filter := anyTCP()
 			filter.Local = []netip.Addr{netip.MustParseAddr("10.0.0.2")}
-			l := open(t, p.a, link.Config{Ether: true, Receive: c.on.Attrs().Name, Receivers: 2, Filter: filter})
+			l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Receive: c.on.Attrs().Name, Receivers: 2, Filter: filter})
 			frame := segment()
-			sendFrame(t, p.b, frame)
+			sendFrame(t, p.B, frame)
 			c.reply(frame)
 			want := frame
 			if !c.ether {
@@ -57,16 +58,16 @@ func TestReceiveOnAnotherInterface(t *testing.T) {
 	}
 	for want, cfg := range map[string]link.Config{
 		"look up interface nosuch1": {Ether: true, Receive: "nosuch1"},
-		"wants an Ethernet header":  {Receive: q.a.Attrs().Name}, // the sending end decides about that
+		"wants an Ethernet header":  {Receive: q.A.Attrs().Name}, // the sending end decides about that
 	} {
-		cfg.Interface = p.a.Attrs().Name
+		cfg.Interface = p.A.Attrs().Name
 		if _, err := (Engine{}).Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("open: got error %v, want one with %q", err, want)
 		}
 	}
-	must(t, netlink.LinkSetDown(q.a))
-	_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.a.Attrs().Name, Ether: true, Receive: q.a.Attrs().Name})
-	if !errors.Is(err, link.ErrDown) || !strings.Contains(err.Error(), q.a.Attrs().Name) {
+	must(t, netlink.LinkSetDown(q.A))
+	_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.A.Attrs().Name, Ether: true, Receive: q.A.Attrs().Name})
+	if !errors.Is(err, link.ErrDown) || !strings.Contains(err.Error(), q.A.Attrs().Name) {
 		t.Errorf("open with the receiving end down: got error %v, want %v", err, link.ErrDown)
 	}
 }
@@ -74,7 +75,7 @@ func TestReceiveOnAnotherInterface(t *testing.T) {
 // sendFrame sends one frame on an interface.
 func sendFrame(t *testing.T, on netlink.Link, frame []byte) {
 	t.Helper()
-	tx := open(t, on, link.Config{Ether: true}).TX[0]
+	tx := wire.Open(t, Engine{}, on, link.Config{Ether: true}).TX[0]
 	slots := make([]link.Slot, 1)
 	fill(t, tx, slots, frame)
 	must(t, tx.Submit(slots))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -32,9 +33,9 @@ func drain(t testing.TB, rx link.RX, fn func(f *link.Frame)) int {
 func TestOwnFramesAreNotReceived(t *testing.T) {
 	t.Parallel()
 	for _, qdisc := range []link.QdiscMode{link.QdiscBypass, link.QdiscUse} {
-		p := newPair(t, 1500)
+		p := wire.Lay(t, wire.Plan{})
 		cfg := link.Config{Ether: true, Filter: anyTCP(), Qdisc: qdisc}
-		a, b := open(t, p.a, cfg), open(t, p.b, cfg)
+		a, b := wire.Open(t, Engine{}, p.A, cfg), wire.Open(t, Engine{}, p.B, cfg)
 		slots := make([]link.Slot, 10)
 		fill(t, a.TX[0], slots, segment())
 		must(t, a.TX[0].Submit(slots))
@@ -48,14 +49,14 @@ func TestOwnFramesAreNotReceived(t *testing.T) {
 }
 
 func TestControlQueueSends(t *testing.T) {
-	p := newPair(t, 1500)
-	a, b := open(t, p.a, link.Config{Ether: true}), open(t, p.b, link.Config{Ether: true, Filter: anyTCP()})
+	p := wire.Lay(t, wire.Plan{})
+	a, b := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}), wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: anyTCP()})
 	slots := make([]link.Slot, 1)
 	fill(t, a.Control, slots, segment())
 	must(t, a.Control.Submit(slots))
 	n := drain(t, b.RX[0], func(f *link.Frame) {
-		if diff := cmp.Diff(segment(), f.Data); diff != "" || f.IfIndex != p.b.Attrs().Index {
-			t.Errorf("interface %d, want %d; frame (-want +got):\n%s", f.IfIndex, p.b.Attrs().Index, diff)
+		if diff := cmp.Diff(segment(), f.Data); diff != "" || f.IfIndex != p.B.Attrs().Index {
+			t.Errorf("interface %d, want %d; frame (-want +got):\n%s", f.IfIndex, p.B.Attrs().Index, diff)
 		}
 	})
 	if n != 1 {
@@ -66,8 +67,8 @@ func TestControlQueueSends(t *testing.T) {
 // The ring must hold nothing that came before the filter was in place: traffic is under way while sockets open.
 func TestNothingForeignFromTheFirstFrameOn(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, 1500)
-	a := open(t, p.a, link.Config{Ether: true})
+	p := wire.Lay(t, wire.Plan{})
+	a := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
 	stop := make(chan struct{})
 	var sender sync.WaitGroup
 	sender.Go(func() {
@@ -87,7 +88,7 @@ func TestNothingForeignFromTheFirstFrameOn(t *testing.T) {
 	})
 	filter := link.Filter{TCP: link.TCPAll, Ports: []link.PortRange{{First: 7, Last: 7}}}
 	for i := range 8 {
-		b := open(t, p.b, link.Config{Ether: true, Filter: filter, RingBytes: 1 << 20, Receivers: 1 + i%2})
+		b := wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: filter, RingBytes: 1 << 20, Receivers: 1 + i%2})
 		wanted := 0
 		for j := range 8 {
 			_, err := b.RX[j%len(b.RX)].Poll(10*time.Millisecond, func(f *link.Frame) {
@@ -110,9 +111,9 @@ func TestNothingForeignFromTheFirstFrameOn(t *testing.T) {
 func TestReceiversShareFlows(t *testing.T) {
 	t.Parallel()
 	const flows, each = 64, 30
-	p := newPair(t, 1500)
-	a := open(t, p.a, link.Config{Ether: true})
-	b := open(t, p.b, link.Config{Ether: true, Filter: anyTCP(), Receivers: 3, RingBytes: 1 << 20})
+	p := wire.Lay(t, wire.Plan{})
+	a := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
+	b := wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: anyTCP(), Receivers: 3, RingBytes: 1 << 20})
 	slots := make([]link.Slot, flows)
 	for n := range uint32(each) {
 		fill(t, a.TX[0], slots, segment())
@@ -148,8 +149,8 @@ func TestReceiversShareFlows(t *testing.T) {
 
 // A frame alone must not wait long for company.
 func TestLonelyFrameIsHandedOver(t *testing.T) {
-	p := newPair(t, 1500)
-	a, b := open(t, p.a, link.Config{Ether: true}), open(t, p.b, link.Config{Ether: true, Filter: anyTCP()})
+	p := wire.Lay(t, wire.Plan{})
+	a, b := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}), wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: anyTCP()})
 	slots := make([]link.Slot, 1)
 	for range 3 {
 		fill(t, a.TX[0], slots, segment())
@@ -163,8 +164,8 @@ func TestLonelyFrameIsHandedOver(t *testing.T) {
 }
 
 func TestPollAllocatesNothing(t *testing.T) {
-	p := newPair(t, 1500)
-	a, b := open(t, p.a, link.Config{Ether: true}), open(t, p.b, link.Config{Ether: true, Filter: anyTCP()})
+	p := wire.Lay(t, wire.Plan{})
+	a, b := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}), wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: anyTCP()})
 	slots := make([]link.Slot, 64)
 	frame, got := segment(), 0
 	count := func(*link.Frame) { got++ }

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -31,8 +32,8 @@ func fill(t testing.TB, tx link.TX, slots []link.Slot, frame []byte) {
 }
 
 func TestEthernetHeaderAloneIsRefusedOrSent(t *testing.T) {
-	p := newPair(t, 1500)
-	tx := open(t, p.a, link.Config{Ether: true}).TX[0]
+	p := wire.Lay(t, wire.Plan{})
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true}).TX[0]
 	slots := make([]link.Slot, 3)
 	fill(t, tx, slots, segment())
 	slots[1].N = 14
@@ -44,8 +45,8 @@ func TestEthernetHeaderAloneIsRefusedOrSent(t *testing.T) {
 }
 
 func TestFramesThatAreNoneAreRefused(t *testing.T) {
-	p := newPair(t, 1500)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 10}).TX[0]
+	p := wire.Lay(t, wire.Plan{})
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 10}).TX[0]
 	slots := make([]link.Slot, 5)
 	fill(t, tx, slots, segment())
 	slots[0].N, slots[2].N, slots[4].N = 0, 13, 1
@@ -59,9 +60,9 @@ func TestFramesThatAreNoneAreRefused(t *testing.T) {
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	for _, retries := range []int{0, 1, 4} {
-		p := newPair(t, 1500)
-		tx := open(t, p.a, link.Config{Ether: true, Retries: retries}).TX[0]
-		must(t, netlink.LinkSetDown(p.b))
+		p := wire.Lay(t, wire.Plan{})
+		tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: retries}).TX[0]
+		must(t, netlink.LinkSetDown(p.B))
 		slots := make([]link.Slot, 10)
 		fill(t, tx, slots, segment())
 		must(t, tx.Submit(slots))
@@ -69,7 +70,7 @@ func TestRetries(t *testing.T) {
 		if got := tx.Stats(); got != want {
 			t.Errorf("%d retries: got %+v, want %+v", retries, got, want)
 		}
-		must(t, netlink.LinkSetUp(p.b))
+		must(t, netlink.LinkSetUp(p.B))
 		for range 100 {
 			fill(t, tx, slots[:1], segment())
 			must(t, tx.Submit(slots[:1]))
@@ -85,9 +86,9 @@ func TestRetries(t *testing.T) {
 }
 
 func TestAbortCutsRetriesShort(t *testing.T) {
-	p := newPair(t, 1500)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
-	must(t, netlink.LinkSetDown(p.b))
+	p := wire.Lay(t, wire.Plan{})
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
+	must(t, netlink.LinkSetDown(p.B))
 	slots := make([]link.Slot, 10)
 	fill(t, tx, slots, segment())
 	done := make(chan error)
@@ -117,12 +118,12 @@ func TestQdiscBypass(t *testing.T) {
 		all  bool
 	}{{"bypass", link.QdiscBypass, true}, {"use", link.QdiscUse, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPair(t, 1500)
+			p := wire.Lay(t, wire.Plan{})
 			must(t, netlink.QdiscAdd(&netlink.Tbf{
-				QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+				QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.A.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
 				Rate:       1000, Limit: 3000, Buffer: 1600 * 1000,
 			}))
-			tx := open(t, p.a, link.Config{Ether: true, Qdisc: c.mode, Retries: 2}).TX[0]
+			tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Qdisc: c.mode, Retries: 2}).TX[0]
 			slots := make([]link.Slot, 64)
 			for range 5 {
 				fill(t, tx, slots, segment())
@@ -137,9 +138,9 @@ func TestQdiscBypass(t *testing.T) {
 }
 
 func TestDeletedInterface(t *testing.T) {
-	p := newPair(t, 1500)
-	l := open(t, p.a, link.Config{Ether: true})
-	must(t, netlink.LinkDel(p.a))
+	p := wire.Lay(t, wire.Plan{})
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
+	must(t, netlink.LinkDel(p.A))
 	slots := make([]link.Slot, 2)
 	fill(t, l.TX[0], slots, segment())
 	if err := l.TX[0].Submit(slots); !errors.Is(err, link.ErrDown) {
@@ -162,12 +163,12 @@ func TestDeletedInterface(t *testing.T) {
 
 // A socket buffer that is full makes Submit wait, not give up: a slow interface is no refusal.
 func TestFullSocketBuffer(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{})
 	must(t, netlink.QdiscAdd(&netlink.Tbf{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.A.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
 		Rate:       400_000, Limit: 10 << 20, Buffer: 1600 * 1000,
 	}))
-	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Qdisc: link.QdiscUse, Batch: 64}
+	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Qdisc: link.QdiscUse, Batch: 64}
 	dev, err := sendingDevice(cfg)
 	must(t, err)
 	fd, err := transmitSocket(cfg, dev)
@@ -186,8 +187,8 @@ func TestFullSocketBuffer(t *testing.T) {
 }
 
 func TestSubmitAllocatesNothing(t *testing.T) {
-	p := newPair(t, 1500)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 2}).TX[0]
+	p := wire.Lay(t, wire.Plan{})
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 2}).TX[0]
 	slots := make([]link.Slot, 64)
 	frame := segment()
 	if n := testing.AllocsPerRun(50, func() {
@@ -198,7 +199,7 @@ func TestSubmitAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
-	must(t, netlink.LinkSetDown(p.b)) // and none while it retries
+	must(t, netlink.LinkSetDown(p.B)) // and none while it retries
 	if n := testing.AllocsPerRun(5, func() {
 		fill(t, tx, slots, frame)
 		if err := tx.Submit(slots); err != nil {

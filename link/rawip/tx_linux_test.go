@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
 	"github.com/zmap-go/zmap/link/linktest"
@@ -68,21 +69,21 @@ func arrived(t *testing.T, rx link.RX) []string {
 // Every packet takes the way that the kernel's routes have for its destination: hosts next door get it at their own hardware
 // address, others at that of the gateway of their route.
 func TestNextHopOfEachPacket(t *testing.T) {
-	p := newPair(t, 1500)
-	must(t, netlink.LinkSetARPOn(p.a))
-	must(t, netlink.AddrAdd(p.a, &netlink.Addr{IPNet: network("10.0.0.1/24")}))
-	must(t, netlink.AddrAdd(p.a, &netlink.Addr{IPNet: network("2001:db8:ffff::1/64"), Flags: unix.IFA_F_NODAD}))
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	must(t, netlink.LinkSetARPOn(p.A))
+	must(t, netlink.AddrAdd(p.A, &netlink.Addr{IPNet: network("10.0.0.1/24")}))
+	must(t, netlink.AddrAdd(p.A, &netlink.Addr{IPNet: network("2001:db8:ffff::1/64"), Flags: unix.IFA_F_NODAD}))
 	for i, host := range []string{"10.0.0.7", "10.0.0.8", "10.0.0.9", "2001:db8:ffff::7"} {
 		must(t, netlink.NeighSet(&netlink.Neigh{
-			LinkIndex: p.a.Attrs().Index, IP: net.ParseIP(host), State: netlink.NUD_PERMANENT,
+			LinkIndex: p.A.Attrs().Index, IP: net.ParseIP(host), State: netlink.NUD_PERMANENT,
 			HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, byte(i)},
 		}))
 	}
 	for dst, via := range map[string]string{"10.8.0.0/16": "10.0.0.8", "10.9.0.0/16": "10.0.0.9", "2001:db8:9::/48": "2001:db8:ffff::7"} {
-		must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: p.a.Attrs().Index, Dst: network(dst), Gw: net.ParseIP(via)}))
+		must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: p.A.Attrs().Index, Dst: network(dst), Gw: net.ParseIP(via)}))
 	}
-	a := open(t, Engine{}, p.a, link.Config{})
-	b := open(t, afpacket.Engine{}, p.b, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
+	a := wire.Open(t, Engine{}, p.A, link.Config{})
+	b := wire.Open(t, afpacket.Engine{}, p.B, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
 	must(t, submit(t, a.TX[0],
 		datagram("10.0.0.7"), datagram("10.8.1.2"), datagram("2001:db8:9::1"), datagram("10.9.1.2"), datagram("10.0.0.9"),
 	))
@@ -100,11 +101,11 @@ func TestNextHopOfEachPacket(t *testing.T) {
 // What the kernel does not send is refused packet by packet, and those between leave. A target without a route is not among it:
 // for a socket that is bound to an interface, IPv4 takes it for one on the link.
 func TestRefusals(t *testing.T) {
-	p := newPair(t, 1500)
-	must(t, netlink.AddrAdd(p.a, &netlink.Addr{IPNet: network("10.0.0.1/24")}))
-	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: p.a.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: network("10.1.0.0/16")}))
-	a := open(t, Engine{}, p.a, link.Config{Retries: 10})
-	b := open(t, afpacket.Engine{}, p.b, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	must(t, netlink.AddrAdd(p.A, &netlink.Addr{IPNet: network("10.0.0.1/24")}))
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: p.A.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: network("10.1.0.0/16")}))
+	a := wire.Open(t, Engine{}, p.A, link.Config{Retries: 10})
+	b := wire.Open(t, afpacket.Engine{}, p.B, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
 	good := datagram("10.1.0.9")
 	long := append(datagram("10.1.0.9"), make([]byte, 1480)...)
 	other := append([]byte(nil), good...)
@@ -127,13 +128,13 @@ func TestRefusals(t *testing.T) {
 
 // The kernel tells when a queueing discipline is full.
 func TestFullQueueIsRefused(t *testing.T) {
-	p := newPair(t, 1500)
-	p.everywhere(t)
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	everywhere(t, p)
 	must(t, netlink.QdiscAdd(&netlink.Tbf{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.A.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
 		Rate:       1000, Limit: 3000, Buffer: 1600 * 1000,
 	}))
-	tx := open(t, Engine{}, p.a, link.Config{Retries: 2}).TX[0]
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Retries: 2}).TX[0]
 	var packets [][]byte
 	for range 64 {
 		packets = append(packets, datagram("10.1.2.3"))
@@ -149,12 +150,12 @@ func TestFullQueueIsRefused(t *testing.T) {
 // A remote host can send ICMP errors about packets of the sockets' own protocol, which nobody sends. Kernels return the error in
 // place of sending the next packet, which must leave all the same; those since the beginning of 2026 drop such errors.
 func TestErrorsFromRemote(t *testing.T) {
-	p := newPair(t, 1500)
-	p.everywhere(t)
-	must(t, netlink.AddrAdd(p.a, &netlink.Addr{IPNet: network("10.0.0.1/32")}))
-	a := open(t, Engine{}, p.a, link.Config{})
-	b := open(t, afpacket.Engine{}, p.b, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
-	other, err := ipv4.socket(outlet{afpacket.Device{Name: p.a.Attrs().Name, Index: p.a.Attrs().Index}}) // one like those of the queue
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	everywhere(t, p)
+	must(t, netlink.AddrAdd(p.A, &netlink.Addr{IPNet: network("10.0.0.1/32")}))
+	a := wire.Open(t, Engine{}, p.A, link.Config{})
+	b := wire.Open(t, afpacket.Engine{}, p.B, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
+	other, err := ipv4.socket(outlet{afpacket.Device{Name: p.A.Attrs().Name, Index: p.A.Attrs().Index}}) // one like those of the queue
 	must(t, err)
 	defer unix.Close(other)
 	heard := 0
@@ -178,7 +179,7 @@ func TestErrorsFromRemote(t *testing.T) {
 }
 
 // icmpError is a frame to end a: host unreachable, about a packet of protocol 255.
-func icmpError(p pair) []byte {
+func icmpError(p wire.Wire) []byte {
 	sum := func(b []byte) uint16 {
 		s := uint32(0)
 		for i := 0; i < len(b); i += 2 {
@@ -195,23 +196,23 @@ func icmpError(p pair) []byte {
 	message := append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, header("10.0.0.1", "10.1.0.1", 255, 8)...)
 	message = append(message, make([]byte, 8)...)
 	binary.BigEndian.PutUint16(message[2:], sum(message))
-	frame := append([]byte(nil), p.a.Attrs().HardwareAddr...)
-	frame = append(frame, p.b.Attrs().HardwareAddr...)
+	frame := append([]byte(nil), p.A.Attrs().HardwareAddr...)
+	frame = append(frame, p.B.Attrs().HardwareAddr...)
 	frame = append(frame, 0x08, 0x00)
 	frame = append(frame, header("10.1.0.1", "10.0.0.1", 1, len(message))...)
 	return append(frame, message...)
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{Routed: true})
 	for want, cfg := range map[string]link.Config{
-		"--iplayer":                 {Interface: p.a.Attrs().Name, Ether: true},
+		"--iplayer":                 {Interface: p.A.Attrs().Name, Ether: true},
 		"look up interface nosuch0": {Interface: "nosuch0"},
-		"look up interface nosuch1": {Interface: p.a.Attrs().Name, Receive: "nosuch1"},
+		"look up interface nosuch1": {Interface: p.A.Attrs().Name, Receive: "nosuch1"},
 		"--rst pass": {
-			Interface: p.a.Attrs().Name, Filter: link.Filter{Ports: []link.PortRange{{First: 1, Last: 2, RST: link.RSTReset}}},
+			Interface: p.A.Attrs().Name, Filter: link.Filter{Ports: []link.PortRange{{First: 1, Last: 2, RST: link.RSTReset}}},
 		},
-		"senders is -1":               {Interface: p.a.Attrs().Name, Senders: -1},
+		"senders is -1":               {Interface: p.A.Attrs().Name, Senders: -1},
 		"neither a name nor a number": {},
 	} {
 		for _, try := range []func() error{
@@ -232,8 +233,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if _, err := (Engine{}).Open(ctx, link.Config{Interface: "lo"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
-	must(t, netlink.LinkSetDown(p.a))
-	if _, err := (Engine{}).Open(t.Context(), link.Config{Interface: p.a.Attrs().Name}); !errors.Is(err, link.ErrDown) {
+	must(t, netlink.LinkSetDown(p.A))
+	if _, err := (Engine{}).Open(t.Context(), link.Config{Interface: p.A.Attrs().Name}); !errors.Is(err, link.ErrDown) {
 		t.Errorf("got error %v, want %v", err, link.ErrDown)
 	}
 }
@@ -247,15 +248,15 @@ func openFiles(t *testing.T) int {
 
 // Check says what Open takes, and leaves nothing open.
 func TestCheck(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{Routed: true})
 	before := openFiles(t)
-	cfg := link.Config{Interface: p.a.Attrs().Name, Senders: 3, Receivers: 2, Batch: 7, RingBytes: 1 << 20}
+	cfg := link.Config{Interface: p.A.Attrs().Name, Senders: 3, Receivers: 2, Batch: 7, RingBytes: 1 << 20}
 	memory, err := Engine{}.Check(t.Context(), cfg)
 	must(t, err)
 	if n := openFiles(t); n != before {
 		t.Errorf("%d files open after Check, %d before", n, before)
 	}
-	l := open(t, Engine{}, p.a, cfg)
+	l := wire.Open(t, Engine{}, p.A, cfg)
 	want := 2 * uint64(1<<20)
 	for _, tx := range append(l.TX, l.Control) {
 		want += tx.(*mmsg.Queue).Memory()
@@ -267,7 +268,7 @@ func TestCheck(t *testing.T) {
 
 // A thread without the capability must learn how to get it.
 func TestOpenWithoutCapability(t *testing.T) {
-	p := newPair(t, 1500)
+	p := wire.Lay(t, wire.Plan{Routed: true})
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -276,7 +277,7 @@ func TestOpenWithoutCapability(t *testing.T) {
 			errs <- err
 			return
 		}
-		_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.a.Attrs().Name})
+		_, err := Engine{}.Open(t.Context(), link.Config{Interface: p.A.Attrs().Name})
 		errs <- err
 	}()
 	if err := <-errs; !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "sudo setcap cap_net_raw+ep /") {
@@ -285,10 +286,10 @@ func TestOpenWithoutCapability(t *testing.T) {
 }
 
 func TestDeletedInterface(t *testing.T) {
-	p := newPair(t, 1500)
-	p.everywhere(t)
-	l := open(t, Engine{}, p.a, link.Config{})
-	must(t, netlink.LinkDel(p.a))
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	everywhere(t, p)
+	l := wire.Open(t, Engine{}, p.A, link.Config{})
+	must(t, netlink.LinkDel(p.A))
 	if err := submit(t, l.TX[0], datagram("10.1.1.1"), datagram("10.1.1.1")); !errors.Is(err, link.ErrDown) {
 		t.Errorf("submit: got error %v, want %v", err, link.ErrDown)
 	}
@@ -298,9 +299,9 @@ func TestDeletedInterface(t *testing.T) {
 }
 
 func TestSubmitAllocatesNothing(t *testing.T) {
-	p := newPair(t, 1500)
-	p.everywhere(t)
-	tx := open(t, Engine{}, p.a, link.Config{}).TX[0]
+	p := wire.Lay(t, wire.Plan{Routed: true})
+	everywhere(t, p)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{}).TX[0]
 	slots := make([]link.Slot, 64)
 	packets := [2][]byte{datagram("10.1.1.1"), datagram("2001:db8::1")}
 	if n := testing.AllocsPerRun(50, func() {
@@ -317,9 +318,9 @@ func TestSubmitAllocatesNothing(t *testing.T) {
 
 // BenchmarkSend sends short packets into a wire whose far end drops them.
 func BenchmarkSend(b *testing.B) {
-	p := newPair(b, 1500)
-	p.everywhere(b)
-	tx := open(b, Engine{}, p.a, link.Config{}).TX[0]
+	p := wire.Lay(b, wire.Plan{Routed: true})
+	everywhere(b, p)
+	tx := wire.Open(b, Engine{}, p.A, link.Config{}).TX[0]
 	slots, packet, target := make([]link.Slot, 64), datagram("10.0.0.9"), uint32(0)
 	b.ReportAllocs()
 	for b.Loop() {

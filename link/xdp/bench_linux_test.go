@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -16,8 +17,8 @@ func BenchmarkSubmit(b *testing.B) {
 	for _, n := range []int{58, 90, 200, 1514} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p := newPair(b, 1500)
-			block(b, p.b)
-			l := open(b, p.a, link.Config{Ether: true, FrameLen: n, Retries: 1 << 20})
+			block(b, p.B)
+			l := wire.Open(b, Engine{}, p.A, link.Config{Ether: true, FrameLen: n, Retries: 1 << 20})
 			tx := l.TX[0]
 			frame := numbered(rand.New(rand.NewPCG(1, 1)), 1, n, n)[0]
 			slots := make([]link.Slot, l.Batch)

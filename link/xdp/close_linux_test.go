@@ -12,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -98,12 +99,12 @@ func orders(n int) [][]int {
 // TestCloseInAnyOrder closes the queues of a link one by one. Those that are left work on, and in the end nothing is left.
 func TestCloseInAnyOrder(t *testing.T) {
 	p := newPair(t, 1500)
-	attach(t, p.b, xdpTX)
+	attach(t, p.B, xdpTX)
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 20, 60, 90)
 	for _, order := range orders(4) {
 		files, routines := openFiles(t), runtime.NumGoroutine()
 		l, err := Engine{}.Open(t.Context(), link.Config{
-			Interface: p.a.Attrs().Name, Ether: true, Senders: 2, RingBytes: 1 << 16, Batch: 20,
+			Interface: p.A.Attrs().Name, Ether: true, Senders: 2, RingBytes: 1 << 16, Batch: 20,
 			Filter: link.Filter{UDP: true, TCP: link.TCPAnswers, Ports: []link.PortRange{{First: 0, Last: 65535, RST: link.RSTReset}}},
 		})
 		must(t, err)
@@ -151,7 +152,7 @@ func TestCloseInAnyOrder(t *testing.T) {
 		if n := runtime.NumGoroutine(); n != routines {
 			t.Errorf("closed in order %v: %d goroutines, %d before", order, n, routines)
 		}
-		if x := find(t, p.a.Attrs().Name).Attrs().Xdp; x != nil && x.Attached {
+		if x := wire.Find(t, p.A.Attrs().Name).Attrs().Xdp; x != nil && x.Attached {
 			t.Errorf("closed in order %v: a program is still on the interface", order)
 		}
 	}

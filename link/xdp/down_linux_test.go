@@ -13,6 +13,7 @@ import (
 	ebpflink "github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -64,17 +65,17 @@ func accounted(t *testing.T, tx link.TX) {
 func TestInterfaceGoes(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		do   func(t *testing.T, p pair)
+		do   func(t *testing.T, p wire.Wire)
 		want string
 	}{
 		// The kernel switches it off before it deletes it, and either may be seen.
-		{"deleted", func(t *testing.T, p pair) { must(t, netlink.LinkDel(p.a)) }, "interface "},
-		{"off", func(t *testing.T, p pair) { must(t, netlink.LinkSetDown(p.a)) }, "ip link set "},
+		{"deleted", func(t *testing.T, p wire.Wire) { must(t, netlink.LinkDel(p.A)) }, "interface "},
+		{"off", func(t *testing.T, p wire.Wire) { must(t, netlink.LinkSetDown(p.A)) }, "ip link set "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, 1500)
-			block(t, p.b)
-			l := open(t, p.a, link.Config{Ether: true, Filter: link.Filter{TCP: link.TCPAll}, Retries: 10})
+			block(t, p.B)
+			l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Filter: link.Filter{TCP: link.TCPAll}, Retries: 10})
 			done := keepSending(t, l.TX[0])
 			c.do(t, p)
 			err := <-done
@@ -92,13 +93,13 @@ func TestInterfaceGoes(t *testing.T) {
 // TestAnotherHasItsName deletes the interface and makes one that is called the same.
 func TestAnotherHasItsName(t *testing.T) {
 	p := newPair(t, 1500)
-	block(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true})
-	must(t, netlink.LinkDel(p.a))
+	block(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
+	must(t, netlink.LinkDel(p.A))
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = p.a.Attrs().Name
+	attrs.Name = p.A.Attrs().Name
 	again := netlink.NewVeth(attrs)
-	again.PeerName = p.b.Attrs().Name
+	again.PeerName = p.B.Attrs().Name
 	must(t, netlink.LinkAdd(again))
 	t.Cleanup(func() { must(t, netlink.LinkDel(again)) })
 	must(t, netlink.LinkSetUp(again))
@@ -115,9 +116,9 @@ func TestAnotherHasItsName(t *testing.T) {
 // TestDownAndUp has an interface that is off for a moment: the link that saw it is lost, another works.
 func TestDownAndUp(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true})
-	must(t, netlink.LinkSetDown(p.a))
+	ear := listen(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
+	must(t, netlink.LinkSetDown(p.A))
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 100, 60, 1514)
 	if err := submit(t, l.TX[0], frames); !errors.Is(err, link.ErrDown) {
 		t.Errorf("got error %v, want %v", err, link.ErrDown)
@@ -125,10 +126,10 @@ func TestDownAndUp(t *testing.T) {
 	if got, want := l.TX[0].Stats(), (link.TXStats{Queued: 100, Refused: 100}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	must(t, netlink.LinkSetUp(p.a))
-	waitRunning(t, p.a, true)
+	must(t, netlink.LinkSetUp(p.A))
+	wire.Await(t, p.A, true)
 	must(t, l.Close())
-	l = open(t, p.a, link.Config{Ether: true})
+	l = wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
 	must(t, submit(t, l.TX[0], frames))
 	ear.expect(t, frames)
 }
@@ -136,13 +137,13 @@ func TestDownAndUp(t *testing.T) {
 // TestShortBlink switches the interface off and on while nobody looks: nothing is lost but what was not sent.
 func TestShortBlink(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true, Retries: 10})
+	ear := listen(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 10})
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 300, 60, 1514)
 	must(t, submit(t, l.TX[0], frames[:100]))
-	must(t, netlink.LinkSetDown(p.a))
-	must(t, netlink.LinkSetUp(p.a))
-	waitRunning(t, p.a, true)
+	must(t, netlink.LinkSetDown(p.A))
+	must(t, netlink.LinkSetUp(p.A))
+	wire.Await(t, p.A, true)
 	must(t, submit(t, l.TX[0], frames[100:]))
 	ear.expect(t, frames)
 	if got, want := l.TX[0].Stats(), (link.TXStats{Queued: 300, Sent: 300}); got != want {
@@ -157,10 +158,10 @@ func TestShortBlink(t *testing.T) {
 func TestRetries(t *testing.T) {
 	for _, retries := range []int{0, 1, 4} {
 		p := newPair(t, 1500)
-		ear := listen(t, p.b)
-		l := open(t, p.a, link.Config{Ether: true, Retries: retries})
+		ear := listen(t, p.B)
+		l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: retries})
 		tx := l.TX[0]
-		must(t, netlink.LinkSetDown(p.b))
+		must(t, netlink.LinkSetDown(p.B))
 		frames := numbered(rand.New(rand.NewPCG(1, 1)), 40, 60, 200)
 		must(t, submit(t, tx, frames))
 		if got, want := tx.Stats(), (link.TXStats{Queued: 40, Refused: 40, Retried: uint64(retries)}); got != want {
@@ -169,8 +170,8 @@ func TestRetries(t *testing.T) {
 		if _, err := l.RX[0].Poll(200*time.Millisecond, func(*link.Frame) {}); err != nil {
 			t.Errorf("poll without a carrier: %v", err)
 		}
-		must(t, netlink.LinkSetUp(p.b))
-		waitRunning(t, p.a, true)
+		must(t, netlink.LinkSetUp(p.B))
+		wire.Await(t, p.A, true)
 		must(t, submit(t, tx, frames))
 		ear.expect(t, frames)
 		if got := tx.Stats(); got.Sent != 40 {
@@ -182,9 +183,9 @@ func TestRetries(t *testing.T) {
 // TestAbortCutsRetriesShort is for a scan that ends while the driver takes nothing.
 func TestAbortCutsRetriesShort(t *testing.T) {
 	p := newPair(t, 1500)
-	block(t, p.b)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
-	must(t, netlink.LinkSetDown(p.b))
+	block(t, p.B)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
+	must(t, netlink.LinkSetDown(p.B))
 	done := make(chan error)
 	go func() { done <- submit(t, tx, numbered(rand.New(rand.NewPCG(1, 1)), 10, 60, 60)) }()
 	for tx.Stats().Retried == 0 {
@@ -227,15 +228,15 @@ func linksOn(t *testing.T, index int) []ebpflink.Link {
 // learn that nothing will come.
 func TestDetached(t *testing.T) {
 	p := newPair(t, 1500)
-	block(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true, Filter: link.Filter{TCP: link.TCPAll}})
-	if err := netlink.LinkSetXdpFd(p.a, -1); err == nil { // ip link set dev X xdp off
+	block(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Filter: link.Filter{TCP: link.TCPAll}})
+	if err := netlink.LinkSetXdpFd(p.A, -1); err == nil { // ip link set dev X xdp off
 		t.Error("the program of a link is detached like one without")
 	}
 	if _, err := l.RX[0].Poll(200*time.Millisecond, func(*link.Frame) {}); err != nil {
 		t.Errorf("poll: %v", err)
 	}
-	links := linksOn(t, p.a.Attrs().Index)
+	links := linksOn(t, p.A.Attrs().Index)
 	if len(links) != 1 {
 		t.Fatalf("%d links of XDP on the interface, want 1", len(links))
 	}
@@ -254,10 +255,10 @@ func TestDetached(t *testing.T) {
 // TestRenamed gives the interface another name, which changes nothing.
 func TestRenamed(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true})
-	must(t, netlink.LinkSetName(p.a, "x"+p.a.Attrs().Name[1:]+"n"))
-	if _, err := net.InterfaceByName(p.a.Attrs().Name); err == nil {
+	ear := listen(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
+	must(t, netlink.LinkSetName(p.A, "x"+p.A.Attrs().Name[1:]+"n"))
+	if _, err := net.InterfaceByName(p.A.Attrs().Name); err == nil {
 		t.Fatal("the interface still has its name")
 	}
 	if _, err := l.RX[0].Poll(200*time.Millisecond, func(*link.Frame) {}); err != nil {

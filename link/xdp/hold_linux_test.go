@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/linktest"
 )
@@ -27,11 +28,11 @@ type echo struct {
 func newEcho(t *testing.T) *echo {
 	t.Helper()
 	p := newPair(t, 1500)
-	attach(t, p.b, xdpTX)
+	attach(t, p.B, xdpTX)
 	spec := linktest.Spec{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), Proto: linktest.ProtoUDP, Port: 40000}
 	frame := spec.Frame(true)
 	frame = append(frame, make([]byte, 90-len(frame))...)
-	e := &echo{end: p.a, link: open(t, p.a, link.Config{
+	e := &echo{end: p.A, link: wire.Open(t, Engine{}, p.A, link.Config{
 		Ether: true, FrameLen: 90, Batch: 64, Retries: 1 << 20, RingBytes: 128 << 10, Filter: link.Filter{UDP: true},
 	})}
 	for range 64 {
@@ -167,10 +168,10 @@ func TestNobodyWaitsForADeadReader(t *testing.T) {
 // TestOverrun sends past a buffer without waiting, from another link: what is read and what is lost add up, again and again.
 func TestOverrun(t *testing.T) {
 	p := newPair(t, 1500)
-	undo := occupy(t, p.a)
-	rx := open(t, p.b, link.Config{Ether: true, RingBytes: 64 << 10, Filter: link.Filter{UDP: true}}).RX[0]
+	undo := occupy(t, p.A)
+	rx := wire.Open(t, Engine{}, p.B, link.Config{Ether: true, RingBytes: 64 << 10, Filter: link.Filter{UDP: true}}).RX[0]
 	undo()
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 1 << 20, Batch: 500}).TX[0]
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 1 << 20, Batch: 500}).TX[0]
 	r := rand.New(rand.NewPCG(1, 1))
 	sent, got := uint64(0), uint64(0)
 	for range 100 {

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -31,9 +32,9 @@ const (
 func BenchmarkKernel(b *testing.B) {
 	pin(b)
 	ours, theirs := newPair(b, 1500), newPair(b, 1500)
-	block(b, ours.b)
-	block(b, theirs.b)
-	floor := newRunner(redirector(b, theirs.a), 0, kernelFrame)
+	block(b, ours.B)
+	block(b, theirs.B)
+	floor := newRunner(redirector(b, theirs.A), 0, kernelFrame)
 	defer floor.close()
 	var whole, least, ratio []float64
 	for b.Loop() {
@@ -55,16 +56,16 @@ func BenchmarkKernel(b *testing.B) {
 
 // sendRound returns what a frame costs that our program sends, in nanoseconds, and how many are in a batch. The link is
 // opened for the round alone: its trace points see the frames of others, too, and would be a burden on them.
-func sendRound(b *testing.B, p pair) (cost float64, batch int) {
+func sendRound(b *testing.B, p wire.Wire) (cost float64, batch int) {
 	b.Helper()
-	cfg := link.Config{Ether: true, FrameLen: kernelFrame, Interface: p.a.Attrs().Name, Index: p.a.Attrs().Index}
+	cfg := link.Config{Ether: true, FrameLen: kernelFrame, Interface: p.A.Attrs().Name, Index: p.A.Attrs().Index}
 	l, err := Engine{}.Open(b.Context(), cfg)
 	must(b, err)
 	defer l.Close()
 	tx := l.TX[0].(*TX)
 	slots := make([]link.Slot, l.Batch)
 	for i := range slots[:tx.Reserve(slots, 0)] {
-		copy(slots[i].Data, p.b.Attrs().HardwareAddr)
+		copy(slots[i].Data, p.B.Attrs().HardwareAddr)
 		slots[i].N = kernelFrame
 	}
 	must(b, tx.Submit(slots))
@@ -76,10 +77,10 @@ func sendRound(b *testing.B, p pair) (cost float64, batch int) {
 }
 
 // timeCalls returns the nanoseconds for each frame that arrives, over kernelCalls calls that follow some that do not count.
-func timeCalls(b *testing.B, p pair, call func()) float64 {
+func timeCalls(b *testing.B, p wire.Wire, call func()) float64 {
 	b.Helper()
 	counts := func() (arrived, refused uint64) {
-		return find(b, p.b.Attrs().Name).Attrs().Statistics.RxPackets, find(b, p.a.Attrs().Name).Attrs().Statistics.TxDropped
+		return wire.Find(b, p.B.Attrs().Name).Attrs().Statistics.RxPackets, wire.Find(b, p.A.Attrs().Name).Attrs().Statistics.TxDropped
 	}
 	for range kernelWarm {
 		call()

@@ -29,7 +29,7 @@ const (
 // must arrive byte for byte as they were written, and the same as over a socket.
 func TestEveryModule(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	type variant struct{ module, args string }
 	variants := []variant{
 		{"tcp_synscan", "smallest-probes"},
@@ -51,7 +51,7 @@ func TestEveryModule(t *testing.T) {
 			var heard [2][][]byte
 			for i, engine := range []link.Engine{Engine{}, afpacket.Engine{}} {
 				l, err := engine.Open(t.Context(), link.Config{
-					Interface: p.a.Attrs().Name, Ether: true, FrameLen: module.Describe().FrameLen, Batch: moduleBatch, Retries: 1 << 20,
+					Interface: p.A.Attrs().Name, Ether: true, FrameLen: module.Describe().FrameLen, Batch: moduleBatch, Retries: 1 << 20,
 				})
 				must(t, err)
 				want := sendProbes(t, l.TX[0], module)
@@ -121,7 +121,7 @@ func sendProbes(t *testing.T, tx link.TX, module probe.Probe) (frames [][]byte) 
 func TestTagsAndVersions(t *testing.T) {
 	const mtu = 1400
 	p := newPair(t, mtu)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	dice := rand.New(rand.NewPCG(1, 1))
 	var frames [][]byte
 	for range 40 {
@@ -139,7 +139,7 @@ func TestTagsAndVersions(t *testing.T) {
 		}
 	}
 	for _, engine := range []link.Engine{Engine{}, afpacket.Engine{}} {
-		l, err := engine.Open(t.Context(), link.Config{Interface: p.a.Attrs().Name, Ether: true, Batch: len(frames), Retries: 1 << 20})
+		l, err := engine.Open(t.Context(), link.Config{Interface: p.A.Attrs().Name, Ether: true, Batch: len(frames), Retries: 1 << 20})
 		must(t, err)
 		must(t, submit(t, l.TX[0], frames))
 		must(t, l.Close())

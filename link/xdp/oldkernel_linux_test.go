@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -199,7 +200,7 @@ func TestOldKernels(t *testing.T) {
 				return
 			}
 			p := newPair(t, 1500)
-			cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
+			cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
 			onKernel(t, c.refuse, func() {
 				_, err := Engine{}.Open(t.Context(), cfg)
 				if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -223,7 +224,7 @@ func TestKernelWithoutBTF(t *testing.T) {
 	must(t, unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	must(t, unix.Mount("none", "/sys/kernel/btf", "tmpfs", 0, ""))
 	p := newPair(t, 1500)
-	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
+	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
 	_, err := Engine{}.Open(t.Context(), cfg)
 	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "CONFIG_DEBUG_INFO_BTF), which Linux 5.4 brought") {
 		t.Errorf("got error %v", err)
@@ -235,8 +236,8 @@ func TestKernelWithoutBTF(t *testing.T) {
 // would be.
 func TestShortOfMemory(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 3}).TX[0]
+	ear := listen(t, p.B)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 3}).TX[0]
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 100, 60, 200)
 	calls := 0
 	onKernel(t, func(*bpfCall) unix.Errno {

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
 )
@@ -47,7 +48,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*link.Config)
-		before func(t *testing.T, p pair)
+		before func(t *testing.T, p wire.Wire)
 		want   string
 		is     error
 		falls  bool
@@ -60,35 +61,35 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"other interface", func(c *link.Config) { c.Receive = "lo" }, nil, "another interface", errors.ErrUnsupported, true},
 		{"slow", func(c *link.Config) { c.Rate = leastRate - 1 }, nil, "below 200000 packets a second", link.ErrNeedless, true},
 		{"peer that does not listen", nil, nil, "has neither an XDP program nor GRO (ethtool -K PEER gro on)", nil, true},
-		{"program of somebody else", nil, func(t *testing.T, p pair) {
-			occupy(t, p.b)
-			attach(t, p.a, xdpPass)
+		{"program of somebody else", nil, func(t *testing.T, p wire.Wire) {
+			occupy(t, p.B)
+			attach(t, p.A, xdpPass)
 		}, "an XDP program of somebody else is there, and stays", nil, true},
-		{"another scan", nil, func(t *testing.T, p pair) {
-			occupy(t, p.b)
-			open(t, p.a, link.Config{Ether: true})
+		{"another scan", nil, func(t *testing.T, p wire.Wire) {
+			occupy(t, p.B)
+			wire.Open(t, Engine{}, p.A, link.Config{Ether: true})
 		}, "an XDP program of somebody else is there, and stays", nil, true},
-		{"program of somebody else, without a link, behind the driver", nil, func(t *testing.T, p pair) {
-			occupy(t, p.b)
+		{"program of somebody else, without a link, behind the driver", nil, func(t *testing.T, p wire.Wire) {
+			occupy(t, p.B)
 			prog := always(t, xdpPass)
-			must(t, netlink.LinkSetXdpFdWithFlags(p.a, prog.FD(), unix.XDP_FLAGS_SKB_MODE))
+			must(t, netlink.LinkSetXdpFdWithFlags(p.A, prog.FD(), unix.XDP_FLAGS_SKB_MODE))
 		}, "an XDP program of somebody else is there, and stays", nil, true},
-		{"disconnected", nil, func(t *testing.T, p pair) {
-			must(t, netlink.LinkSetDown(p.b))
-			waitRunning(t, p.a, false)
+		{"disconnected", nil, func(t *testing.T, p wire.Wire) {
+			must(t, netlink.LinkSetDown(p.B))
+			wire.Await(t, p.A, false)
 		}, "not connected", link.ErrDown, false},
-		{"down", nil, func(t *testing.T, p pair) { must(t, netlink.LinkSetDown(p.a)) }, "ip link set ", link.ErrDown, false},
+		{"down", nil, func(t *testing.T, p wire.Wire) { must(t, netlink.LinkSetDown(p.A)) }, "ip link set ", link.ErrDown, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, 1500)
-			cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}, Retries: 2}
+			cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}, Retries: 2}
 			if c.change != nil {
 				c.change(&cfg)
 			}
 			if c.before != nil {
 				c.before(t, p)
 			}
-			before, files := programOn(t, p.a), openFiles(t)
+			before, files := programOn(t, p.A), openFiles(t)
 			l, err := Engine{}.Open(t.Context(), cfg)
 			if err == nil || l != nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got link %v, error %v, want no link and an error with %q", l, err, c.want)
@@ -101,7 +102,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 					t.Errorf("%q does not say %q", why, c.want)
 				}
 			}
-			if after := programOn(t, p.a); after != before {
+			if after := programOn(t, p.A); after != before {
 				t.Errorf("there is another XDP program on the interface: %+v, and %+v before", after, before)
 			}
 			if n := openFiles(t); n != files {
@@ -114,7 +115,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 // programOn says which XDP program is on an interface, and how it is attached.
 func programOn(t *testing.T, end netlink.Link) netlink.LinkXdp {
 	t.Helper()
-	x := find(t, end.Attrs().Name).Attrs().Xdp
+	x := wire.Find(t, end.Attrs().Name).Attrs().Xdp
 	if x == nil {
 		return netlink.LinkXdp{}
 	}
@@ -125,16 +126,16 @@ func programOn(t *testing.T, end netlink.Link) netlink.LinkXdp {
 // the tap works as well.
 func TestLongPackets(t *testing.T) {
 	p := newPair(t, 9000)
-	gatherSegments(t, p.b)
-	ear := eavesdrop(t, p.b)
-	l := open(t, p.a, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
-	if x := programOn(t, p.a); x.AttachMode != nl.XDP_ATTACHED_SKB {
+	gatherSegments(t, p.B)
+	ear := eavesdrop(t, p.B)
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Filter: link.Filter{UDP: true}})
+	if x := programOn(t, p.A); x.AttachMode != nl.XDP_ATTACHED_SKB {
 		t.Errorf("the program is attached in mode %d, want %d", x.AttachMode, nl.XDP_ATTACHED_SKB)
 	}
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 30, 1514, 1514)
 	must(t, submit(t, l.TX[0], frames))
 	ear.expect(t, frames)
-	other, err := link.Open(t.Context(), link.Config{Interface: p.b.Attrs().Name, Ether: true}, "", afpacket.Engine{})
+	other, err := link.Open(t.Context(), link.Config{Interface: p.B.Attrs().Name, Ether: true}, "", afpacket.Engine{})
 	must(t, err)
 	defer other.Close()
 	must(t, submit(t, other.TX[0], frames))
@@ -165,11 +166,11 @@ func TestSilent(t *testing.T) {
 // TestCheck leaves nothing behind.
 func TestCheck(t *testing.T) {
 	p := newPair(t, 1500)
-	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}, RingBytes: 1 << 20, Batch: 64}
+	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}, RingBytes: 1 << 20, Batch: 64}
 	if _, err := (Engine{}).Check(t.Context(), cfg); err != nil { // the library opens something for good
 		t.Fatal(err)
 	}
-	files, frames := openFiles(t), find(t, p.b.Attrs().Name).Attrs().Statistics.RxPackets
+	files, frames := openFiles(t), wire.Find(t, p.B.Attrs().Name).Attrs().Statistics.RxPackets
 	memory, err := Engine{}.Check(t.Context(), cfg)
 	must(t, err)
 	if memory < 1<<20 || memory > 8<<20 {
@@ -178,10 +179,10 @@ func TestCheck(t *testing.T) {
 	if n := openFiles(t); n != files {
 		t.Errorf("%d files open, %d before", n, files)
 	}
-	if x := programOn(t, p.a); x.Attached {
+	if x := programOn(t, p.A); x.Attached {
 		t.Error("a program is on the interface")
 	}
-	if n := find(t, p.b.Attrs().Name).Attrs().Statistics.RxPackets; n != frames {
+	if n := wire.Find(t, p.B.Attrs().Name).Attrs().Statistics.RxPackets; n != frames {
 		t.Errorf("%d frames arrived at the other end", n-frames)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -235,7 +236,7 @@ func TestWithoutCapabilities(t *testing.T) {
 				return
 			}
 			p := newPair(t, 1500)
-			cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
+			cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
 			dropped(t, c.lacks, func() {
 				_, err := Engine{}.Open(t.Context(), cfg)
 				if !errors.Is(err, os.ErrPermission) || !strings.Contains(fmt.Sprint(err), ": "+c.want+": run as root (sudo)") {
@@ -259,8 +260,8 @@ func TestUserNamespace(t *testing.T) {
 	}) {
 		return
 	}
-	p := newWire(t, 1500)
-	cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
+	p := wire.Lay(t, wire.Plan{})
+	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Filter: link.Filter{TCP: link.TCPAll}}
 	_, err := Engine{}.Open(t.Context(), cfg)
 	if !errors.Is(err, os.ErrPermission) || !strings.Contains(fmt.Sprint(err), "user namespace") {
 		t.Errorf("open: got error %v", err)

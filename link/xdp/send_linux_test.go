@@ -19,6 +19,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
 )
 
@@ -55,9 +56,9 @@ func submit(t testing.TB, tx link.TX, frames [][]byte) error {
 // batch as well, and nothing else is.
 func TestShorterMTU(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 10, Batch: 200}).TX[0]
-	must(t, netlink.LinkSetMTU(p.a, 600))
+	ear := listen(t, p.B)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 10, Batch: 200}).TX[0]
+	must(t, netlink.LinkSetMTU(p.A, 600))
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 200, 60, 1100)
 	must(t, submit(t, tx, frames))
 	var want [][]byte
@@ -79,9 +80,9 @@ func TestShorterMTU(t *testing.T) {
 // which must leave nevertheless.
 func TestShorterMTUOfPeer(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	tx := open(t, p.a, link.Config{Ether: true, Retries: 10, Batch: 200}).TX[0]
-	must(t, netlink.LinkSetMTU(p.b, 600))
+	ear := listen(t, p.B)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 10, Batch: 200}).TX[0]
+	must(t, netlink.LinkSetMTU(p.B, 600))
 	frames := numbered(rand.New(rand.NewPCG(2, 2)), 200, 60, 700)
 	must(t, submit(t, tx, frames))
 	var want [][]byte
@@ -100,14 +101,14 @@ func TestShorterMTUOfPeer(t *testing.T) {
 // TestEveryLength sends frames of the length that the program is made for, and others, up to the room in a slot.
 func TestEveryLength(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	r := rand.New(rand.NewPCG(3, 3))
 	lengths := []int{0, 1, 14, 15, 34, 127, 128, 129, 200, 1513, 1514}
 	for n := 42; n <= 134; n += 5 { // all remainders of a word; make soak has all lengths in time
 		lengths = append(lengths, n)
 	}
 	for _, n := range lengths {
-		cfg := link.Config{Interface: p.a.Attrs().Name, Ether: true, FrameLen: n, Batch: 100}
+		cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, FrameLen: n, Batch: 100}
 		l, err := Engine{}.Open(t.Context(), cfg)
 		must(t, err)
 		usual, room := frameSizes(&cfg)
@@ -137,10 +138,10 @@ func TestEveryLength(t *testing.T) {
 // TestEveryBatch sends batches as long as they may be, and all shorter ones that are special.
 func TestEveryBatch(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	frames := numbered(rand.New(rand.NewPCG(4, 4)), 65535, 60, 90)
 	for _, n := range []int{1, 2, 15, 16, 17, 63, 64, 65, 1023, 1024, 65535} {
-		l := open(t, p.a, link.Config{Ether: true, FrameLen: 90, Batch: n, Retries: 1 << 20})
+		l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, FrameLen: 90, Batch: n, Retries: 1 << 20})
 		tx := l.TX[0]
 		sent := 0
 		for _, k := range []int{n, 1, n/2 + 1, n} {
@@ -162,10 +163,10 @@ func TestEveryBatch(t *testing.T) {
 // frame arrives once, and each queue counts its own.
 func TestSendersTogether(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	const each = 20_000
 	for senders := 1; senders <= 4; senders++ {
-		l := open(t, p.a, link.Config{Ether: true, FrameLen: 70, Senders: senders, Retries: 1 << 20})
+		l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, FrameLen: 70, Senders: senders, Retries: 1 << 20})
 		frames := numbered(rand.New(rand.NewPCG(5, 5)), each*senders, 60, 70)
 		var wg sync.WaitGroup
 		for i, tx := range l.TX {
@@ -203,8 +204,8 @@ func TestTwoLinks(t *testing.T) {
 	ears, frames := make([]*ear, 2), numbered(rand.New(rand.NewPCG(7, 7)), 2*each, 60, 70)
 	for i := range ears {
 		p := newPair(t, 1500)
-		ears[i] = listen(t, p.b)
-		tx := open(t, p.a, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
+		ears[i] = listen(t, p.B)
+		tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Retries: 1 << 20}).TX[0]
 		wg.Go(func() {
 			for rest := frames[i*each:][:each]; len(rest) > 0; rest = rest[500:] {
 				if err := submit(t, tx, rest[:500]); err != nil {
@@ -226,8 +227,8 @@ func TestTwoLinks(t *testing.T) {
 // and none is forgotten.
 func TestSignals(t *testing.T) {
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
-	tx := open(t, p.a, link.Config{Ether: true, Batch: 4096, FrameLen: 70, Retries: 1 << 20}).TX[0]
+	ear := listen(t, p.B)
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Batch: 4096, FrameLen: 70, Retries: 1 << 20}).TX[0]
 	frames := numbered(rand.New(rand.NewPCG(8, 8)), 100_000, 60, 70)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGUSR1)
@@ -289,11 +290,11 @@ func TestOverwrittenMarks(t *testing.T) {
 	}})
 	must(t, err)
 	defer prog.Close()
-	at, err := ebpflink.AttachXDP(ebpflink.XDPOptions{Program: prog, Interface: p.b.Attrs().Index})
+	at, err := ebpflink.AttachXDP(ebpflink.XDPOptions{Program: prog, Interface: p.B.Attrs().Index})
 	must(t, err)
 	defer at.Close()
-	l := open(t, p.a, link.Config{Ether: true, FrameLen: 60, Senders: 2, Batch: 2000, Retries: 1 << 20})
-	before := find(t, p.b.Attrs().Name).Attrs().Statistics.RxPackets
+	l := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, FrameLen: 60, Senders: 2, Batch: 2000, Retries: 1 << 20})
+	before := wire.Find(t, p.B.Attrs().Name).Attrs().Statistics.RxPackets
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 2000, 60, 60)
 	var wg sync.WaitGroup
 	for _, tx := range l.TX {
@@ -311,7 +312,7 @@ func TestOverwrittenMarks(t *testing.T) {
 			t.Errorf("sender %d: got %+v, want 40000 sent", i, s)
 		}
 	}
-	if n := find(t, p.b.Attrs().Name).Attrs().Statistics.RxPackets - before; n != 80_000 {
+	if n := wire.Find(t, p.B.Attrs().Name).Attrs().Statistics.RxPackets - before; n != 80_000 {
 		t.Errorf("%d frames came, want 80000", n)
 	}
 }
@@ -327,19 +328,19 @@ func TestAnotherPIDNamespace(t *testing.T) {
 		t.Fatalf("the number of this process is %d, want 1", n)
 	}
 	p := newPair(t, 1500)
-	ear := listen(t, p.b)
+	ear := listen(t, p.B)
 	frames := numbered(rand.New(rand.NewPCG(1, 1)), 100, 60, 90)
-	must(t, submit(t, open(t, p.a, link.Config{Ether: true}).TX[0], frames))
+	must(t, submit(t, wire.Open(t, Engine{}, p.A, link.Config{Ether: true}).TX[0], frames))
 	ear.expect(t, frames)
 }
 
 // TestNothingIsAllocated sends, fails to send and receives.
 func TestNothingIsAllocated(t *testing.T) {
 	p := newPair(t, 1500)
-	undo := occupy(t, p.a)
-	rx := open(t, p.b, link.Config{Ether: true, Filter: link.Filter{UDP: true}}).RX[0]
+	undo := occupy(t, p.A)
+	rx := wire.Open(t, Engine{}, p.B, link.Config{Ether: true, Filter: link.Filter{UDP: true}}).RX[0]
 	undo()
-	tx := open(t, p.a, link.Config{Ether: true, Batch: 64, Retries: 2}).TX[0]
+	tx := wire.Open(t, Engine{}, p.A, link.Config{Ether: true, Batch: 64, Retries: 2}).TX[0]
 	frame := numbered(rand.New(rand.NewPCG(1, 1)), 1, 60, 60)[0]
 	slots := make([]link.Slot, 64)
 	send := func() {
@@ -380,7 +381,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations while nothing comes, want 0", n)
 	}
-	must(t, netlink.LinkSetDown(p.b))
+	must(t, netlink.LinkSetDown(p.B))
 	if n := testing.AllocsPerRun(20, send); n != 0 {
 		t.Errorf("%v allocations per batch that is refused, want 0", n)
 	}

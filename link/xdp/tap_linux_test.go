@@ -40,13 +40,13 @@ func newWatchingBench(t *testing.T, f link.Filter, w *watch) *bench {
 	p := newPair(t, 1500)
 	cfg, err := link.Config{Batch: 1, Filter: f}.WithDefaults()
 	must(t, err)
-	c, err := load(&cfg, &device{index: p.a.Attrs().Index}, w)
+	c, err := load(&cfg, &device{index: p.A.Attrs().Index}, w)
 	must(t, err)
 	t.Cleanup(c.Close)
 	r, err := openRing(c.rings[0])
 	must(t, err)
 	t.Cleanup(r.close)
-	return &bench{t, c.Programs[programScan], r, p.a.Attrs().Index, make([]byte, 2048)}
+	return &bench{t, c.Programs[programScan], r, p.A.Attrs().Index, make([]byte, 2048)}
 }
 
 // show returns what the program says of a frame that arrives, what it makes of it, and what of it is copied: nil if nothing is.
