@@ -19,10 +19,12 @@ type contender struct {
 	path  string
 	args  []string
 	cores string // that it is confined to
-	out   string // file that the addresses of answering hosts are in
+	out   string // file that the addresses of answering hosts are in; empty if nobody compares them
 	log   string // file that its log is in; empty if nobody reads it
 	// ownXDP says that the program attaches an XDP program of its own.
 	ownXDP bool
+	// memory asks for the peak of its memory.
+	memory bool
 	// stop is when the program is interrupted, for one that cannot be told how long to send; it may not heed that when nothing
 	// more arrives, and is killed then.
 	stop time.Duration

@@ -18,13 +18,12 @@ import (
 
 // A figure is what one run came to.
 type figure struct {
-	probes   uint64        // that reached the Internet's end
-	answered uint64        // answers that were sent from it
-	refused  uint64        // of them those that the cable had no room for
-	rate     float64       // probes a second, while it sent
-	whole    time.Duration // from the start of the process to its end
-	cpu      time.Duration // user and system time of the process, and what the kernel's threads did for it
-	hits     *hits
+	probes   uint64  // that reached the Internet's end
+	answered uint64  // answers that were sent from it
+	refused  uint64  // of them those that the cable had no room for
+	rate     float64 // probes a second, while it sent
+	effort           // with what the kernel's threads did for the process in its CPU time
+	hits     *hits   // nil if nobody asked for them
 }
 
 // perMillion is CPU seconds per million probes.
@@ -43,9 +42,14 @@ type arena struct {
 	dir   string // for their output
 }
 
-// openArena builds one. The caller closes it.
-func openArena(ctx context.Context, share float64) (_ *arena, err error) {
-	a := &arena{crowd: &lab.Crowd{Prefix: scanned(), Share: share}}
+// openArena builds one with the network that benchmarks scan. The caller closes it.
+func openArena(ctx context.Context, share float64) (*arena, error) {
+	return openCrowd(ctx, &lab.Crowd{Prefix: scanned(), Share: share})
+}
+
+// openCrowd builds an arena with a crowd of one's own. The caller closes it.
+func openCrowd(ctx context.Context, crowd *lab.Crowd) (_ *arena, err error) {
+	a := &arena{crowd: crowd}
 	if a.net, err = lab.New(ctx, lab.World{Crowd: a.crowd, Queues: runtime.NumCPU()}); err != nil {
 		return nil, err
 	}
@@ -99,7 +103,7 @@ func (a *arena) run(ctx context.Context, c contender) (f figure, err error) {
 		_ = os.Remove(old)
 	}
 	watch := watchProbes(ctx, a.net, before.Crowd.SYNs)
-	state, whole, err := c.run(ctx, a.dir)
+	f.effort, err = c.run(ctx, a.dir)
 	if err != nil {
 		watch(0)
 		return f, fmt.Errorf("run %s: %w", c.name, err)
@@ -115,16 +119,18 @@ func (a *arena) run(ctx context.Context, c contender) (f figure, err error) {
 	}
 	f.probes, f.answered = after.Crowd.SYNs-before.Crowd.SYNs, after.Crowd.Answered-before.Crowd.Answered
 	f.refused = after.Crowd.Refused - before.Crowd.Refused
-	f.whole, f.cpu = whole, state.UserTime()+state.SystemTime()+softirqEnd-softirq
+	f.cpu += softirqEnd - softirq
 	if f.probes == 0 {
 		return f, fmt.Errorf("run %s: %w", c.name, errNothing)
 	}
-	f.hits, err = readHits(c.out, a.crowd.Has)
+	if c.out != "" {
+		f.hits, err = readHits(c.out, a.crowd.Has)
+	}
 	return f, err
 }
 
 // run runs the program to its end, or to its bound, in a folder for what it leaves there: masscan does.
-func (c contender) run(ctx context.Context, dir string) (*os.ProcessState, time.Duration, error) {
+func (c contender) run(ctx context.Context, dir string) (effort, error) {
 	bound := runBound
 	if c.stop > 0 {
 		bound = c.stop
@@ -134,13 +140,11 @@ func (c contender) run(ctx context.Context, dir string) (*os.ProcessState, time.
 	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", c.cores, c.path}, c.args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Dir, cmd.WaitDelay = dir, 2*time.Second
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	whole := time.Since(start)
-	if err != nil && (c.stop == 0 || ctx.Err() == nil) {
-		return nil, 0, fmt.Errorf("%w: %s", err, out)
+	e, err := process{cmd: cmd, memory: c.memory}.run()
+	if c.stop > 0 && ctx.Err() != nil {
+		err = nil // as it was to be
 	}
-	return cmd.ProcessState, whole, nil
+	return e, err
 }
 
 // softirqTime is the time that the kernel's softirq threads have run, which work for whoever sends and receives much.

@@ -147,66 +147,48 @@ func writeAddrs(path string, n int, r *rand.Rand, bits func() string) error {
 }
 
 // run runs the job once.
-func (j job) run(ctx context.Context) (lap, error) {
-	cmd := exec.CommandContext(ctx, j.path, j.args...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
+func (j job) run(ctx context.Context) (l lap, err error) {
+	p := process{cmd: exec.CommandContext(ctx, j.path, j.args...)}
 	if j.stdin != "" {
 		f, err := os.Open(j.stdin)
 		if err != nil {
 			return lap{}, err
 		}
 		defer f.Close()
-		cmd.Stdin = f
+		p.cmd.Stdin = f
 	}
-	start := time.Now()
-	var l lap
-	var err error
+	if !j.null {
+		p.read = func(out io.Reader, start time.Time) error { return l.watch(out, start, j.unit) }
+	}
+	e, err := p.run()
+	l.whole = e.whole
 	if j.null {
-		if err = cmd.Run(); err == nil { // nil output is /dev/null
-			l.whole = time.Since(start)
-			l.speed = j.count / l.whole.Seconds()
-		}
-	} else {
-		l, err = j.watch(cmd, start)
+		l.speed = j.count / l.whole.Seconds()
 	}
-	if err != nil {
-		return lap{}, fmt.Errorf("%w: %s", err, errs.String())
-	}
-	return l, nil
+	return l, err
 }
 
-// watch runs the job and reads its output from a pipe.
-func (j job) watch(cmd *exec.Cmd, start time.Time) (lap, error) {
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		return lap{}, err
-	}
-	if err := cmd.Start(); err != nil {
-		return lap{}, err
-	}
-	var l lap
+// watch counts pieces in the output until that ends, and times them.
+func (l *lap) watch(out io.Reader, start time.Time, unit func([]byte) float64) error {
 	var last time.Duration
 	pieces := 0.0
 	for buf := make([]byte, 1<<16); ; {
-		n, err := pipe.Read(buf)
+		n, err := out.Read(buf)
 		if n > 0 {
 			last = time.Since(start)
 			if l.first == 0 {
 				l.first = last
 			}
-			pieces += j.unit(buf[:n])
+			pieces += unit(buf[:n])
 		}
 		if err == io.EOF {
 			break
 		} else if err != nil {
-			return lap{}, err
+			return err
 		}
 	}
-	err = cmd.Wait()
-	l.whole = time.Since(start)
 	l.speed = pieces / (last - l.first).Seconds()
-	return l, err
+	return nil
 }
 
 // judgeTools adds the table of medians, and the bars.
