@@ -51,7 +51,7 @@ type Config struct {
 	Tries       int            // probes per target; 0 means 1
 	TTL         uint8          // 0 means DefaultTTL
 	SourcePorts validate.Ports // zero means 32768-61000
-	CheckPort   engine.Choice  // whether answers must come from the port asked; zero means what the probe says
+	CheckPort   Choice         // whether answers must come from the port asked; zero means what the probe says
 
 	Seed   *uint64 // order of the targets; nil means a random one
 	Shard  uint32  // this machine's share, counted from 0
@@ -125,10 +125,6 @@ type (
 	Progress = engine.Progress
 	// Counts are a scan's numbers at one moment.
 	Counts = engine.Counts
-	// Stop is the reason for which a scan ended.
-	Stop = engine.Stop
-	// Choice is yes, no, or what the probe module says.
-	Choice = engine.Choice
 )
 
 // A DryRun shows frames instead of sending them. There is no cooldown, for nobody answers.

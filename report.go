@@ -36,7 +36,7 @@ type Plan struct {
 	MaxTargets  uint64  // for all shards together; 0 means no limit
 	MaxRuntime  time.Duration
 	Cooldown    time.Duration
-	Senders     int
+	Senders     int // sending threads
 	Dedup       dedup.Method
 	Link        string // name of the link engine
 	Why         string // one line: why that one

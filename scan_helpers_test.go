@@ -193,7 +193,7 @@ func checkReport(t *testing.T, r *Report, c Config) {
 		{"frames looked at, of answers and others", n.Passed + n.Failed, n.Frames},
 		{"answers, of successes and failures", n.SuccessTotal + n.FailureTotal, n.Passed},
 		{"frames queued, of sent and refused ones", n.Sent + n.Refused, n.Queued},
-		{"senders at work after the end", uint64(n.Senders), 0},
+		{"senders at work after the end", uint64(n.ActiveSenders), 0},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %d, want %d", c.what, c.got, c.want)

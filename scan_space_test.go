@@ -126,8 +126,8 @@ func TestShardsTile(t *testing.T) {
 		c.Seed, c.Shard, c.Shards, c.Senders = seed(77), shard, 3, int(shard)+1
 		var r *Report
 		probes := watched(t, net, lab.Probes, func() { r = run(t, c) })
-		if r.Plan.Senders != int(shard)+1 || r.Targets == 0 || r.Targets != uint64(len(probes)) {
-			t.Errorf("shard %d: %d senders, %d targets, %d probes arrived", shard, r.Plan.Senders, r.Targets, len(probes))
+		if r.Senders != int(shard)+1 || r.Targets == 0 || r.Targets != uint64(len(probes)) {
+			t.Errorf("shard %d: %d senders, %d targets, %d probes arrived", shard, r.Senders, r.Targets, len(probes))
 		}
 		targets += r.Targets
 		add(asked, byTarget(probes))

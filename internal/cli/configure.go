@@ -9,7 +9,6 @@ import (
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/dedup"
-	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
@@ -128,9 +127,9 @@ func (j *job) setNetwork() error {
 	switch o.checkPort {
 	case "":
 	case "enable":
-		c.CheckPort = engine.Yes
+		c.CheckPort = zmap.Yes
 	case "disable":
-		c.CheckPort = engine.No
+		c.CheckPort = zmap.No
 	default:
 		return argError("validate-source-port", o.checkPort, errors.New("must be enable or disable"))
 	}

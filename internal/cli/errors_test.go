@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/filter"
-	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/sink"
 )
 
@@ -47,7 +46,7 @@ func TestEveryFieldHasAnOption(t *testing.T) {
 func TestLines(t *testing.T) {
 	gone := &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}
 	ports := &zmap.ConfigError{Field: "Ports", Value: "70000", Err: errors.New("too large")}
-	interrupted := &engine.StopError{Reason: engine.Interrupted, Err: signalError{syscall.SIGINT}}
+	interrupted := &zmap.StopError{Reason: zmap.StopInterrupted, Err: signalError{syscall.SIGINT}}
 	_, syntax := filter.Compile("é = 1", nil)
 	for _, c := range []struct {
 		name string
@@ -67,7 +66,7 @@ func TestLines(t *testing.T) {
 		{"signal", interrupted, nil},
 		{"signal and more", errors.Join(interrupted, errors.New("close: disk full")), []string{"close: disk full"}},
 		{"exit status", exitStatus(5), nil},
-		{"reader gone", errors.Join(&engine.StopError{Reason: engine.ReaderGone, Err: sink.WriteError(gone)}, sink.WriteError(gone)), []string{"nobody reads /dev/stdout any more: broken pipe"}},
+		{"reader gone", errors.Join(&zmap.StopError{Reason: zmap.StopReaderGone, Err: sink.WriteError(gone)}, sink.WriteError(gone)), []string{"nobody reads /dev/stdout any more: broken pipe"}},
 		{"two reasons in one", fmt.Errorf("%w: %w", errors.New("a"), errors.New("b")), []string{"a: b"}},
 	} {
 		if d := cmp.Diff(c.want, lines(c.err)); d != "" {
@@ -101,7 +100,7 @@ func TestExitCodes(t *testing.T) {
 		0:   {nil},
 		1:   {errors.New("a"), context.Canceled},
 		5:   {exitStatus(5), fmt.Errorf("demo: %w", exitStatus(5))},
-		143: {sig, &engine.StopError{Reason: engine.Interrupted, Err: sig}, errors.Join(sig, errors.New("close: disk full"))},
+		143: {sig, &zmap.StopError{Reason: zmap.StopInterrupted, Err: sig}, errors.Join(sig, errors.New("close: disk full"))},
 	} {
 		for _, err := range errs {
 			if got := exitCode(err); got != want {

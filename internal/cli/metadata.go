@@ -10,7 +10,6 @@ import (
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/dedup"
-	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/monitor"
 )
 
@@ -20,7 +19,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 	m := &monitor.Metadata{
 		SourcePortFirst: r.SourcePorts.First, SourcePortLast: r.SourcePorts.Last,
 		MaxTargets: r.MaxTargets, MaxRuntime: c.MaxRuntime, MaxResults: c.MaxResults,
-		Rate: r.Rate, Bandwidth: c.Bandwidth, Cooldown: c.Cooldown, Senders: r.Plan.Senders,
+		Rate: r.Rate, Bandwidth: c.Bandwidth, Cooldown: c.Cooldown, Senders: r.Senders,
 		Seed: r.Seed, SeedProvided: c.Seed != nil, Generator: r.Generator,
 		Shard: c.Shard, Shards: c.Shards, MinHitRate: c.MinHitRate, MaxSendFailures: c.MaxSendFailures,
 		DefaultMode: c.DefaultMode, Probes: c.Tries, ProbeModule: o.module, OutputModule: o.format,
@@ -30,7 +29,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		DedupMethod: r.Dedup.String(), Notes: o.notes, UserMetadata: []byte(o.userMetadata),
 		Version: version(), StopReason: r.Reason.String(), LinkEngine: r.Link, LinkReason: r.Why,
 	}
-	if r.Reason == engine.Running {
+	if r.Reason == zmap.StopNone {
 		m.StopReason = "not started"
 	}
 	if err != nil {

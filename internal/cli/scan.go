@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap"
-	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/monitor"
 	"github.com/zmap-go/zmap/sink"
 )
@@ -97,7 +96,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	err = interruption(ctx, j.advise(err))
 	werr := errors.Join(j.writeUnreachable(report), j.writeMetadata(j.describe(report, err)))
-	if report.Reason != engine.Running {
+	if report.Reason != zmap.StopNone {
 		j.log.Info(j.summary(report), "module", "zmap")
 	}
 	return errors.Join(err, werr)

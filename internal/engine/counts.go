@@ -26,8 +26,8 @@ type Counts struct {
 	FailureTotal                  uint64 // validated answers that are no success
 	Fragments                     uint64 // frames that were a part of a fragmented packet
 
-	Rows    uint64 // rows written
-	Senders int    // senders at work
+	Rows          uint64 // rows written
+	ActiveSenders int    // senders at work
 }
 
 // sendCounts are one sender's counters. The sender writes them once per batch; anyone reads.
@@ -101,6 +101,6 @@ func (s *Scan) Counts() Counts {
 		c.Lost += rx.Lost()
 	}
 	c.Rows = s.rows.Load()
-	c.Senders = int(s.senders.Load())
+	c.ActiveSenders = int(s.senders.Load())
 	return c
 }

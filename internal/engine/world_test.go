@@ -241,7 +241,7 @@ func (x *trial) end(t *testing.T, want Stop) Result {
 	if want == WalkDone && res.Received != res.Frames+res.Lost {
 		t.Errorf("%d frames received, but %d looked at and %d lost", res.Received, res.Frames, res.Lost)
 	}
-	if res.Passed+res.Failed != res.Frames || res.Rows != uint64(len(x.rows)) || res.Senders != 0 {
+	if res.Passed+res.Failed != res.Frames || res.Rows != uint64(len(x.rows)) || res.ActiveSenders != 0 {
 		t.Errorf("counts contradict each other, or the %d rows: %+v", len(x.rows), res.Counts)
 	}
 	return res

@@ -10,7 +10,7 @@ func SampleOf(p *zmap.Progress, plan *zmap.Plan) Sample {
 		asked = p.Queued
 	}
 	return Sample{
-		At: p.At, Elapsed: p.Elapsed, Remaining: p.Remaining, Sending: p.Sending, SendTime: p.SendTime, Senders: p.Senders,
+		At: p.At, Elapsed: p.Elapsed, Remaining: p.Remaining, Sending: p.Sending, SendTime: p.SendTime, Senders: p.ActiveSenders,
 		Asked: asked, Sent: p.Queued, Refused: p.Refused, Received: p.Received, Success: p.SuccessUnique, App: p.AppUnique,
 		Dropped: p.Lost,
 	}

@@ -17,7 +17,7 @@ func TestSampleOf(t *testing.T) {
 		Counts: zmap.Counts{
 			Targets: 11, Probes: 12, Queued: 13, Sent: 14, Refused: 15, Received: 16, Lost: 17, Frames: 18, Passed: 19, Failed: 20,
 			SuccessTotal: 21, SuccessUnique: 22, CooldownTotal: 23, CooldownUnique: 24, AppTotal: 25, AppUnique: 26, FailureTotal: 27,
-			Fragments: 28, Rows: 29, Senders: 30,
+			Fragments: 28, Rows: 29, ActiveSenders: 30,
 		},
 	}
 	want := Sample{
