@@ -31,7 +31,7 @@ const (
 // MaxSources is how many source addresses a scan may have.
 const MaxSources = 256
 
-// Config is one scan. Only Sink has no default, and Ports for probes that have ports.
+// Config is one scan. Only Outputs has no default, and Ports for probes that have ports.
 type Config struct {
 	// Networks, Allowlist and Blocklist say what to ask: the networks and those in the file Allowlist, or everything if
 	// there are neither, without those in Blocklist, a file or a list that package citizen has by name; "" means
@@ -84,9 +84,8 @@ type Config struct {
 	// DryRun, if set, gets the frames instead of the network.
 	DryRun *DryRun
 
-	Sink        sink.Sink
-	Filter      string       // output filter; "" lets every row pass
-	DefaultMode bool         // only first successful answers, as C ZMap without -O, -f and --output-filter
+	// Outputs are where rows go, at least one place. When one of several fails the others go on: see Report.Outputs.
+	Outputs     []Output
 	Dedup       dedup.Method // zero means full for one port, window for more
 	DedupWindow int          // 0 means [dedup.DefaultWindow]
 
@@ -95,6 +94,15 @@ type Config struct {
 	// (Error), doubts about arguments, addresses and routes (Warn), targets that are asked by ARP (Info), the way and the link
 	// that were chosen (Debug). It is called from the goroutine of Run or Explain. Nil means no log.
 	Log *slog.Logger
+}
+
+// An Output is one place that rows go to, and which of them. Run opens and closes the sink; what the sink writes to stays
+// open. All sinks are written to by one goroutine, so that the slowest of them slows the scan: no row is lost.
+type Output struct {
+	Name        string // in errors, the log and the report; "" means its number, counted from 1
+	Sink        sink.Sink
+	Filter      string // "" lets every row pass
+	DefaultMode bool   // only first successful answers, as C ZMap without -O, -f and --output-filter
 }
 
 // Unlimited is the rate of a scan that goes as fast as the link takes it.
@@ -125,6 +133,10 @@ type (
 	Progress = engine.Progress
 	// Counts are a scan's numbers at one moment.
 	Counts = engine.Counts
+	// OutputResult is what became of one output.
+	OutputResult = engine.OutputResult
+	// OutputError says which of several outputs has failed. It wraps what the sink said.
+	OutputError = engine.OutputError
 )
 
 // A DryRun shows frames instead of sending them. There is no cooldown, for nobody answers.

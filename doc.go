@@ -4,7 +4,7 @@
 //	report, err := zmap.Run(ctx, zmap.Config{
 //		Networks: []string{"192.0.2.0/24"},
 //		Ports:    "80",
-//		Sink:     sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr"}),
+//		Outputs:  []zmap.Output{{Sink: sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr"})}},
 //	})
 //
 // [Config] says what to ask, how fast and where rows go; its zero values are careful defaults. [Run] blocks until the scan

@@ -16,7 +16,7 @@ func ExampleRun() {
 	report, err := zmap.Run(ctx, zmap.Config{
 		Networks: []string{"192.0.2.0/24"},
 		Ports:    "80",
-		Sink:     sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr"}),
+		Outputs:  []zmap.Output{{Sink: sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr"})}},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -49,7 +49,7 @@ func ExampleRun_dryRun() {
 		Seed:         &seed,
 		MaxTargets:   zmap.TargetLimit{N: 1},
 		DryRun:       &zmap.DryRun{W: os.Stdout, Fast: true},
-		Sink:         sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr", NoHeader: true}),
+		Outputs:      []zmap.Output{{Sink: sink.NewCSV(os.Stdout, sink.Options{Fields: "saddr", NoHeader: true})}},
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -33,10 +33,10 @@ type Memory struct {
 
 // Explain returns what [Run] would do with c, without a frame sent: what it cannot know without asking somebody by ARP, or
 // without rights that this process has not, it leaves open. It takes the same steps as Run, and so it has the same errors
-// for mistakes in c; only c.Sink may be nil. Host names are looked up, which the name service sees. The hooks are not called.
+// for mistakes in c; only c.Outputs may be empty. Host names are looked up, which the name service sees. The hooks are not called.
 func Explain(ctx context.Context, c Config) (*Explanation, error) {
-	if c.Sink == nil {
-		c.Sink = sink.NewCSV(io.Discard, sink.Options{}) // nothing is written to it
+	if len(c.Outputs) == 0 {
+		c.Outputs = []Output{{Sink: sink.NewCSV(io.Discard, sink.Options{})}} // nothing is written to it
 	}
 	s, err := resolve(c)
 	if err != nil {

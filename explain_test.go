@@ -255,8 +255,8 @@ func TestExplainFindsMistakes(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"ports":         func(c *Config) { c.Ports = "" },
-		"filter":        func(c *Config) { c.Filter = "nope = 1" },
-		"several":       func(c *Config) { c.Ports, c.Filter = "x", "nope = 1" },
+		"filter":        func(c *Config) { c.Outputs[0].Filter = "nope = 1" },
+		"several":       func(c *Config) { c.Ports, c.Outputs[0].Filter = "x", "nope = 1" },
 		"network":       func(c *Config) { c.Networks = []string{"10.0.0.0/33"} },
 		"blocklist":     func(c *Config) { c.Blocklist = list },
 		"no blocklist":  func(c *Config) { c.Blocklist = list + "x" },
@@ -291,7 +291,7 @@ func TestExplainWithoutNetwork(t *testing.T) {
 	if err == nil || len(e.Missing) != 1 || e.Missing[0].Error() != err.Error() || e.Link != "" {
 		t.Errorf("missing: %v, want what Run says: %v", e.Missing, err)
 	}
-	c.Sink = nil
+	c.Outputs = nil
 	if _, err := Explain(t.Context(), c); err != nil {
 		t.Errorf("without a sink: %v", err)
 	}

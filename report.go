@@ -47,7 +47,8 @@ type Report struct {
 	Plan
 	Counts
 	Reason             Stop
-	FinalRate          float64 // as Rate, at the end: another if [Control.SetRate] changed it
+	FinalRate          float64        // as Rate, at the end: another if [Control.SetRate] changed it
+	Outputs            []OutputResult // as in Config
 	SendStart, SendEnd time.Time
 	RecvStart, RecvEnd time.Time
 }

@@ -30,7 +30,7 @@ type setup struct {
 	desc   probe.Description
 	schema *record.Schema
 	ports  target.Ports
-	filter *filter.Program
+	outs   []engine.Output
 	rate   float64  // probes per second; 0 means not limited
 	odd    []string // what is no mistake, but may not be meant
 }
@@ -67,12 +67,7 @@ func resolve(c Config) (*setup, error) {
 	for _, c := range s.AllowSpecial {
 		note("AllowSpecial", "", c.Check())
 	}
-	var err error
-	s.filter, err = filter.Compile(s.Filter, s.schema)
-	note("Filter", "", err)
-	if s.Sink == nil {
-		note("Sink", "", errors.New("must be set"))
-	}
+	s.resolveOutputs(note)
 	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
 		note("Dedup", s.Dedup.String(), errors.New("full deduplication is for one port; use window"))
 	}
@@ -92,6 +87,25 @@ func resolve(c Config) (*setup, error) {
 		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", s.SourcePorts.Size()))
 	}
 	return s, errors.Join(errs...)
+}
+
+// resolveOutputs names the outputs and compiles their filters.
+func (s *setup) resolveOutputs(note func(field, value string, err error)) {
+	if len(s.Outputs) == 0 {
+		note("Outputs", "", errors.New("there must be one"))
+	}
+	for i, o := range s.Outputs {
+		out := engine.Output{Name: cmp.Or(o.Name, strconv.Itoa(i+1)), Sink: o.Sink, DefaultMode: o.DefaultMode}
+		if o.Sink == nil {
+			note("Outputs", out.Name, errors.New("has no sink"))
+		}
+		if o.Filter != "" {
+			var err error
+			out.Filter, err = filter.Compile(o.Filter, s.schema)
+			note("Outputs.Filter", "", err)
+		}
+		s.outs = append(s.outs, out)
+	}
 }
 
 // fillDefaults replaces zero values by what they stand for, and negative ones by zero.

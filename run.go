@@ -132,8 +132,9 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
-		Random: encoderWords(plan.Seed, plan.Senders), Filter: s.filter, Sink: s.Sink, Limits: c.limits, Clock: engine.SystemClock(), DefaultMode: s.DefaultMode,
+		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Limits: c.limits, Clock: engine.SystemClock(),
 		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
+		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {
 		return err
@@ -144,23 +145,34 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	res, err := scan.Run(ctx)
 	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
-	return s.closeSink(report, err)
+	report.Outputs = res.Outputs
+	return s.closeOutputs(report, err)
 }
 
-// closeSink has the sink write what it holds back, and returns the error of the scan. A scan that went well until then ends
-// for the reason that rows are lost; a sink that has failed before only says so again.
-func (s *setup) closeSink(report *Report, err error) error {
-	lost := s.Sink.Close()
-	switch {
-	case lost == nil || report.Reason == engine.SinkFailed || report.Reason == engine.ReaderGone:
-		return err
-	case err != nil:
-		return errors.Join(err, lost)
-	default:
-		stop := engine.SinkStop(lost)
-		report.Reason = stop.Reason
-		return stop
+// closeOutputs has the sinks write what they hold back, and returns the error of the scan. A scan that went well until then
+// ends for the reason that rows are lost; a sink that has failed before only says so again.
+func (s *setup) closeOutputs(report *Report, err error) error {
+	told := report.Reason == engine.SinkFailed || report.Reason == engine.ReaderGone
+	var lost []error
+	for i := range report.Outputs {
+		o := &report.Outputs[i]
+		if cerr := s.Outputs[i].Sink.Close(); o.Err == nil {
+			o.Err = cerr
+		}
+		switch {
+		case o.Err == nil || told:
+		case len(report.Outputs) == 1:
+			lost = append(lost, o.Err)
+		default:
+			lost = append(lost, &OutputError{Name: o.Name, Err: o.Err})
+		}
 	}
+	if len(lost) == 0 || err != nil {
+		return errors.Join(append([]error{err}, lost...)...)
+	}
+	stop := engine.SinkStop(errors.Join(lost...))
+	report.Reason = stop.Reason
+	return stop
 }
 
 // indexes is one more than the highest index of a target in space.

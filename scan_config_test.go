@@ -29,8 +29,9 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		{"no ports", func(c *Config) { c.Ports = "" }, "Ports"},
 		{"bad ports", func(c *Config) { c.Ports = "80,,x" }, "Ports"},
 		{"ports without need", func(c *Config) { c.Probe = ping }, "Ports"},
-		{"bad filter", func(c *Config) { c.Filter = "nothing = 1" }, "Filter"},
-		{"no sink", func(c *Config) { c.Sink = nil }, "Sink"},
+		{"bad filter", func(c *Config) { c.Outputs[0].Filter = "nothing = 1" }, "Outputs.Filter"},
+		{"no output", func(c *Config) { c.Outputs = nil }, "Outputs"},
+		{"no sink", func(c *Config) { c.Outputs[0].Sink = nil }, "Outputs"},
 		{"full deduplication of ports", func(c *Config) { c.Ports, c.Dedup = "80,81", dedup.MethodFull }, "Dedup"},
 		{"shard that is not there", func(c *Config) { c.Seed, c.Shards, c.Shard = seed(1), 2, 2 }, "Shard"},
 		{"shards without seed", func(c *Config) { c.Shards = 2 }, "Shard"},
@@ -40,7 +41,7 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		{"too many tries", func(c *Config) { c.Tries, c.SourcePorts = 3, validate.Ports{First: 5000, Last: 5001} }, "Tries"},
 		{"256 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/24"))) }, ""},
 		{"257 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/23")))[:257] }, "Sources"},
-		{"all at once", func(c *Config) { *c = Config{Filter: "(", Rate: -1, Shard: 1} }, "Ports Filter Sink Shard Rate"},
+		{"all at once", func(c *Config) { *c = Config{Outputs: []Output{{Filter: "("}}, Rate: -1, Shard: 1} }, "Ports Outputs Outputs.Filter Shard Rate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config, _ := synScan("10.0.0.0/24")
@@ -80,7 +81,7 @@ func fields(err error) []string {
 
 // TestDefaults looks at what a zero Config stands for.
 func TestDefaults(t *testing.T) {
-	s, err := resolve(Config{Ports: "80", Sink: &table{}})
+	s, err := resolve(Config{Ports: "80", Outputs: to(&table{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +90,10 @@ func TestDefaults(t *testing.T) {
 		s.desc.Name != "tcp_synscan" || s.DedupWindow != 1_000_000 || s.CheckPort != engine.ByModule {
 		t.Errorf("defaults are %+v", s)
 	}
-	if s, err = resolve(Config{Ports: "80,81", Sink: &table{}, Cooldown: -1, Retries: -1, Rate: Unlimited}); err != nil {
+	if s, err = resolve(Config{Ports: "80,81", Outputs: to(&table{}), Cooldown: -1, Retries: -1, Rate: Unlimited}); err != nil {
 		t.Fatal(err)
 	}
-	if dry, err := resolve(Config{Ports: "80", Sink: &table{}, Cooldown: time.Hour, DryRun: &DryRun{}}); err != nil || dry.Cooldown != 0 {
+	if dry, err := resolve(Config{Ports: "80", Outputs: to(&table{}), Cooldown: time.Hour, DryRun: &DryRun{}}); err != nil || dry.Cooldown != 0 {
 		t.Errorf("the cooldown of a dry run is %v, error %v; want none", dry.Cooldown, err)
 	}
 	if s.rate != 0 || s.Cooldown != 0 || s.Retries != 0 || s.Dedup != dedup.MethodWindow {
@@ -118,7 +119,7 @@ func TestBandwidth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := resolve(Config{Ports: "80", Sink: &table{}, Probe: p, Bandwidth: c.bits})
+		s, err := resolve(Config{Ports: "80", Outputs: to(&table{}), Probe: p, Bandwidth: c.bits})
 		if err != nil || s.rate != c.want {
 			t.Errorf("%d bits a second of %s: rate %v (error %v), want %v", c.bits, c.args, s.rate, err, c.want)
 		}
@@ -141,7 +142,7 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 	} {
 		var sum uint64
 		for shard := range uint32(3) {
-			s, err := resolve(Config{Ports: c.ports, Sink: &table{}, MaxTargets: c.limit, Seed: seed(1), Shard: shard, Shards: 3})
+			s, err := resolve(Config{Ports: c.ports, Outputs: to(&table{}), MaxTargets: c.limit, Seed: seed(1), Shard: shard, Shards: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +162,7 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 func TestLimits(t *testing.T) {
 	most := uint64(math.MaxUint64)
 	c := Config{
-		Ports: "80", Sink: &table{}, Seed: seed(1), Shards: 2, MaxTargets: TargetLimit{N: 9}, MaxResults: 3, MaxRuntime: time.Minute,
+		Ports: "80", Outputs: to(&table{}), Seed: seed(1), Shards: 2, MaxTargets: TargetLimit{N: 9}, MaxResults: 3, MaxRuntime: time.Minute,
 		Cooldown: 300 * time.Millisecond, MinHitRate: 1.5, MaxSendFailures: &most,
 	}
 	s, err := resolve(c)
@@ -197,7 +198,7 @@ func TestSenders(t *testing.T) {
 		{Config{Senders: 7}, 1 << 20, 7, 7},
 		{Config{Senders: 7}, 3, 3, 3},
 	} {
-		c.config.Ports, c.config.Sink = "80", &table{}
+		c.config.Ports, c.config.Outputs = "80", to(&table{})
 		s, err := resolve(c.config)
 		if err != nil {
 			t.Fatal(err)

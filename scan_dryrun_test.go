@@ -24,8 +24,8 @@ func dryRun(t *testing.T, c Config, fast bool) (*Report, string) {
 	t.Helper()
 	var out bytes.Buffer
 	c.DryRun = &DryRun{W: &out, Fast: fast}
-	if c.Sink == nil {
-		c.Sink = &table{}
+	if c.Outputs == nil {
+		c.Outputs = to(&table{})
 	}
 	if c.Rate == 0 {
 		c.Rate = Unlimited
@@ -168,7 +168,7 @@ func TestDryRunHonoursLimits(t *testing.T) {
 
 // TestDryRunWithoutReader is zmap --dryrun | head.
 func TestDryRunWithoutReader(t *testing.T) {
-	c := Config{Networks: []string{"10.0.0.0/16"}, AllowSpecial: private(), Ports: "80", Sink: &table{}, Rate: Unlimited}
+	c := Config{Networks: []string{"10.0.0.0/16"}, AllowSpecial: private(), Ports: "80", Outputs: to(&table{}), Rate: Unlimited}
 	c.DryRun = &DryRun{W: failingWriter{sink.ErrReaderGone}}
 	r, err := Run(t.Context(), c)
 	if r.Reason != engine.ReaderGone || !errors.Is(err, sink.ErrReaderGone) {

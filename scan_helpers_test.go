@@ -12,6 +12,7 @@ import (
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/sink"
 )
 
 // A table is a sink that keeps every row whole.
@@ -157,7 +158,7 @@ func private() []citizen.Class { return []citizen.Class{citizen.Private} }
 // synScan is a quick scan of port 80 of the networks, and the sink that its rows go to.
 func synScan(networks ...string) (Config, *table) {
 	s := &table{}
-	return Config{Networks: networks, AllowSpecial: private(), Ports: "80", Rate: 20_000, Cooldown: 400 * time.Millisecond, Sink: s}, s
+	return Config{Networks: networks, AllowSpecial: private(), Ports: "80", Rate: 20_000, Cooldown: 400 * time.Millisecond, Outputs: to(s)}, s
 }
 
 // run scans, and fails the test unless the scan ends without an error and its figures agree with each other.
@@ -202,7 +203,10 @@ func checkReport(t *testing.T, r *Report, c Config) {
 	if n.Received < n.Frames+n.Lost || n.SuccessUnique > n.SuccessTotal || n.CooldownTotal > n.SuccessTotal || n.Rows > n.Passed {
 		t.Errorf("counts contradict each other: %+v", *n)
 	}
-	if s, ok := c.Sink.(*table); ok && (uint64(len(s.rows)) != n.Rows || s.closed != 1) {
+	if s, ok := c.Outputs[0].Sink.(*table); ok && (uint64(len(s.rows)) != n.Rows || s.closed != 1) {
 		t.Errorf("sink has %d rows and was closed %d times, want %d and once", len(s.rows), s.closed, n.Rows)
 	}
 }
+
+// to is where rows go: all of them, to one sink.
+func to(s sink.Sink) []Output { return []Output{{Sink: s}} }

@@ -23,7 +23,7 @@ func TestFindsExactlyTheListeners(t *testing.T) {
 	)
 	var out bytes.Buffer
 	c, _ := synScan("10.1.0.0/20")
-	c.Sink, c.DefaultMode = sink.NewCSV(&out, sink.Options{Fields: "saddr", NoHeader: true}), true
+	c.Outputs = []Output{{Sink: sink.NewCSV(&out, sink.Options{Fields: "saddr", NoHeader: true}), DefaultMode: true}}
 	r := run(t, c)
 
 	found := make(map[netip.Addr]int)
@@ -94,7 +94,7 @@ func TestEveryKindOfHost(t *testing.T) {
 	})
 	t.Run("default mode", func(t *testing.T) {
 		c, rows := synScan(kindsNetwork)
-		c.Cooldown, c.DefaultMode = time.Second, true
+		c.Cooldown, c.Outputs[0].DefaultMode = time.Second, true
 		r := run(t, c)
 		eachOnce(t, "rows", rows.count(func(row) bool { return true }), listening())
 		if r.SuccessTotal != 4*256 || r.SuccessUnique != 3*256 || r.FailureTotal != 256+512 {

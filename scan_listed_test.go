@@ -16,7 +16,7 @@ import (
 func order(t *testing.T, c Config) []netip.AddrPort {
 	t.Helper()
 	var out bytes.Buffer
-	c.DryRun, c.Sink, c.Rate, c.Senders = &DryRun{W: &out, Fast: true}, &table{}, Unlimited, 1
+	c.DryRun, c.Outputs, c.Rate, c.Senders = &DryRun{W: &out, Fast: true}, to(&table{}), Unlimited, 1
 	if _, err := Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestPacketsWithoutLinkLayer(t *testing.T) {
 func TestPacketsInDryRun(t *testing.T) {
 	var out bytes.Buffer
 	c := Config{
-		Networks: []string{"10.28.0.0/30"}, AllowSpecial: private(), Ports: "80", Sink: &table{}, DryRun: &DryRun{W: &out}, Packets: true,
+		Networks: []string{"10.28.0.0/30"}, AllowSpecial: private(), Ports: "80", Outputs: to(&table{}), DryRun: &DryRun{W: &out}, Packets: true,
 		Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")},
 	}
 	if _, err := Run(t.Context(), c); err != nil {

@@ -62,7 +62,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		}
 
 		c, _ = synScan("10.13.0.0/24")
-		c.Sink = &badSink{open: errFull}
+		c.Outputs = to(&badSink{open: errFull})
 		if _, err := Run(t.Context(), c); !errors.Is(err, errFull) {
 			t.Errorf("error %v, want %v", err, errFull)
 		}

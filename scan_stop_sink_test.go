@@ -31,7 +31,7 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 func TestStopSinkFailed(t *testing.T) {
 	_, c, _ := stopScan(t)
 	disk := &fullDisk{room: 10_000} // the header, and what some hundred milliseconds bring
-	c.Sink = sink.NewCSV(disk, sink.Options{Fields: "saddr"})
+	c.Outputs = to(sink.NewCSV(disk, sink.Options{Fields: "saddr"}))
 	r := runStopped(t.Context(), t, c, engine.SinkFailed, errFull)
 	if !strings.HasPrefix(disk.String(), "saddr\n10.5.") {
 		t.Errorf("the file begins with %.40q, want the header and rows", disk.String())
@@ -71,7 +71,7 @@ func TestSinkErrors(t *testing.T) {
 		{"close", badSink{close: errFull}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
-			c.Sink = &s.sink
+			c.Outputs = to(&s.sink)
 			r, err := Run(t.Context(), c)
 			if !errors.Is(err, errFull) || r.Reason != engine.SinkFailed {
 				t.Fatalf("reason %q, error %v; want sink failed, %v", r.Reason, err, errFull)
@@ -94,7 +94,7 @@ func TestSinkErrorAfterAnother(t *testing.T) {
 	cause := errors.New("enough")
 	s := &badSink{close: errFull}
 	s.onRow = func(int) { cancel(cause) }
-	c.Sink = s
+	c.Outputs = to(s)
 	r, err := Run(ctx, c)
 	if r.Reason != engine.Interrupted || !errors.Is(err, cause) || !errors.Is(err, errFull) {
 		t.Errorf("reason %q, error %v; want interrupted, %v and %v", r.Reason, err, cause, errFull)
@@ -116,7 +116,7 @@ func TestStopReaderGone(t *testing.T) {
 		n, _ := reader.Read(b)
 		read <- string(b[:n])
 	}()
-	c.Sink = sink.NewJSON(writer, sink.Options{Fields: "saddr"})
+	c.Outputs = to(sink.NewJSON(writer, sink.Options{Fields: "saddr"}))
 	runStopped(t.Context(), t, c, engine.ReaderGone, sink.ErrReaderGone)
 	if got := <-read; !strings.HasPrefix(got, `{"saddr":"10.5.`) {
 		t.Errorf("the reader got %q, want rows", got)

@@ -81,7 +81,7 @@ func TestStopMaxTargets(t *testing.T) {
 func TestStopMaxResults(t *testing.T) {
 	_, c, rows := stopScan(t)
 	c.MaxResults = 10
-	c.Filter = "success = 1 && sport = 80"
+	c.Outputs[0].Filter = "success = 1 && sport = 80"
 	r := runStopped(t.Context(), t, c, engine.MaxResults, nil)
 	if len(rows.rows) != 10 || r.Rows != 10 || len(rows.count(row.first)) != 10 {
 		t.Errorf("%d rows in the sink and %d in the report, want exactly 10, each another host's", len(rows.rows), r.Rows)

@@ -219,7 +219,7 @@ func TestXDPWaitsForTheOutput(t *testing.T) {
 	startWorld(t, lab.World{Crowd: crowd})
 	out := newStall(100_000)
 	c, _ := synScan(crowd.Prefix.String())
-	c.Rate, c.Link, c.RST, c.Sink = Unlimited, "xdp", link.RSTReset, sink.NewCSV(out, sink.Options{Fields: "saddr"})
+	c.Rate, c.Link, c.RST, c.Outputs = Unlimited, "xdp", link.RSTReset, to(sink.NewCSV(out, sink.Options{Fields: "saddr"}))
 	c.Cooldown = 3 * time.Second
 	var sent atomic.Uint64
 	c.Hooks.Progress = func(p Progress) { sent.Store(p.Sent) } // once a second

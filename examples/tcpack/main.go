@@ -46,6 +46,6 @@ func config(ports string, networks []string, out io.Writer) zmap.Config {
 		Ports:    ports,
 		Networks: networks,
 		Rate:     1000,
-		Sink:     sink.NewCSV(out, sink.Options{Fields: "saddr,sport,classification,success,icmp_responder,icmp_unreach_str"}),
+		Outputs:  []zmap.Output{{Sink: sink.NewCSV(out, sink.Options{Fields: "saddr,sport,classification,success,icmp_responder,icmp_unreach_str"})}},
 	}
 }

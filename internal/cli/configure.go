@@ -182,9 +182,12 @@ func (j *job) setAnswers() error {
 		return fmt.Errorf("--dedup-method: %w", err)
 	}
 	c.Dedup, c.DedupWindow = method, int(o.dedupWindow)
-	c.Filter = o.filter
-	c.DefaultMode = !j.given("output-module") && !j.given("output-fields") && !j.given("output-filter")
 	return nil
+}
+
+// defaultMode says whether only first successful answers are wanted, as C ZMap has it where nothing is said of the output.
+func (j *job) defaultMode() bool {
+	return !j.given("output-module") && !j.given("output-fields") && !j.given("output-filter")
 }
 
 // checkNotes refuses user metadata that is not JSON, before a scan for which it was meant.

@@ -88,7 +88,7 @@ func demo(ctx context.Context, std Streams) error {
 	if err := j.prepare(); err != nil {
 		return err
 	}
-	j.config.Sink = sink.NewCSV(&found, sink.Options{Fields: "saddr", NoHeader: true})
+	j.config.Outputs[0].Sink = sink.NewCSV(&found, sink.Options{Fields: "saddr", NoHeader: true})
 	report, err := zmap.Run(ctx, j.config)
 	if err != nil {
 		return err

@@ -28,8 +28,8 @@ var optionNames = map[string]string{
 	"Cores": "cores", "MaxTargets": "max-targets", "MaxResults": "max-results", "MaxRuntime": "max-runtime",
 	"Cooldown": "cooldown-time", "MinHitRate": "min-hitrate", "MaxSendFailures": "max-sendto-failures",
 	"Interface": "interface", "Receive": "receive-interface", "Packets": "iplayer", "Sources": "source-ip", "SourceMAC": "source-mac", "GatewayMAC": "gateway-mac", "Link": "link",
-	"Qdisc": "no-qdisc-bypass", "RST": "rst", "DryRun": "dryrun", "Filter": "output-filter", "Dedup": "dedup-method",
-	"DedupWindow": "dedup-window-size", "Sink": "output-module",
+	"Qdisc": "no-qdisc-bypass", "RST": "rst", "DryRun": "dryrun", "Outputs.Filter": "output-filter", "Dedup": "dedup-method",
+	"DedupWindow": "dedup-window-size", "Outputs": "output-module",
 }
 
 // argError says which option's value cannot be used, and why.

@@ -101,7 +101,7 @@ func (j *job) openOutput() error {
 			fields = "saddr,sport"
 		}
 	}
-	options := sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.config.DefaultMode}
+	options := sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.defaultMode()}
 	schema := engine.Schema(j.config.Probe.Describe())
 	// A sink that leads nowhere says whether the format can hold the fields, before a file is emptied for them.
 	if err := format.New(io.Discard, options).Open(schema); err != nil {
@@ -121,7 +121,7 @@ func (j *job) openOutput() error {
 	case j.o.fastDryRun:
 		w = io.Discard // standard output belongs to the probes, and a reader counts bytes
 	}
-	j.config.Sink = format.New(w, options)
+	j.config.Outputs = []zmap.Output{{Name: format.Name, Sink: format.New(w, options), Filter: j.o.filter, DefaultMode: j.defaultMode()}}
 	return nil
 }
 
@@ -232,7 +232,7 @@ func (j *job) announce(p *zmap.Plan) {
 	if n := p.Space.Ports().Duplicates(); n > 0 {
 		j.log.Warn(fmt.Sprintf("%d target ports are named more than once; each is scanned once", n))
 	}
-	if j.config.DefaultMode {
+	if j.defaultMode() {
 		j.log.Info("only first successful answers are written; -O, -f or --output-filter changes that", "module", "csv")
 	}
 	j.log.Info("deduplication method is "+p.Dedup.String(), "module", "dedup")

@@ -3,18 +3,17 @@ package engine
 import (
 	"time"
 
-	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/record"
 )
 
 // flushEvery bounds how long a row waits in a sink's buffer.
 const flushEvery = 100 * time.Millisecond
 
-// A collector is the one goroutine that owns the filter and the sink. After a failure it goes on taking batches, so that no
-// receiver blocks for ever.
+// A collector is the one goroutine that owns the outputs. When all have failed it goes on taking batches, so that no receiver
+// blocks for ever.
 type collector struct {
 	scan   *Scan
-	dirty  bool // rows may be in the sink's buffer
-	broken bool // the sink has failed
+	failed int // outputs
 }
 
 // run ends when the queue is closed.
@@ -39,32 +38,61 @@ func (c *collector) run() {
 	}
 }
 
-// take writes a batch's rows.
+// take writes a batch's rows to those outputs that want them, until there are as many as max-results allows.
 func (c *collector) take(b *batch) {
-	if c.broken {
-		return
+	s := c.scan
+	most := s.cfg.Limits.MaxResults
+	for _, row := range b.rows[:b.n] {
+		if most > 0 && s.rows.Load() >= most {
+			return
+		}
+		if c.write(row) && s.rows.Add(1) == most {
+			s.stop.stopScan(MaxResults, nil)
+		}
 	}
-	c.dirty = true
-	c.check(c.scan.write(b))
 }
 
-// flush empties the sink's buffer, if it has one and there may be something in it.
+// write writes a row, and says whether an output has it.
+func (c *collector) write(row *record.Record) (written bool) {
+	s := c.scan
+	for i := range s.outputs {
+		o := &s.outputs[i]
+		if o.err != nil || !o.wants(&s.layout, row) {
+			continue
+		}
+		if o.write(row); o.err != nil {
+			c.lose(o)
+			continue
+		}
+		written = true
+	}
+	return written
+}
+
+// flush empties the buffers of the sinks.
 func (c *collector) flush() {
-	f, ok := c.scan.cfg.Sink.(sink.Flusher)
-	if ok && c.dirty && !c.broken {
-		c.dirty = false
-		c.check(f.Flush())
+	for i := range c.scan.outputs {
+		o := &c.scan.outputs[i]
+		if o.err != nil {
+			continue
+		}
+		if o.flush(); o.err != nil {
+			c.lose(o)
+		}
 	}
 }
 
-// check ends the scan if err is an error.
-func (c *collector) check(err error) {
-	if err == nil {
+// lose goes on without an output that has failed, and ends the scan if it was the last.
+func (c *collector) lose(o *output) {
+	s := c.scan
+	if c.failed++; c.failed == len(s.outputs) {
+		stop := SinkStop(s.named(o))
+		s.stop.stopScan(stop.Reason, stop.Err)
 		return
 	}
-	c.broken = true
-	stop := SinkStop(err)
-	c.scan.stop.stopScan(stop.Reason, stop.Err)
+	if s.cfg.OnLost != nil {
+		s.cfg.OnLost(&OutputError{o.Name, o.err})
+	}
 }
 
 // reopen opens the gate when the queue has run down.
@@ -72,23 +100,4 @@ func (s *Scan) reopen() {
 	if len(s.queue) <= queueLen/4 {
 		s.gate.full.Store(false)
 	}
-}
-
-// write filters a batch's rows and writes those that are wanted, until there are as many as max-results allows.
-func (s *Scan) write(b *batch) error {
-	for _, row := range b.rows[:b.n] {
-		if s.cfg.Filter != nil && !s.cfg.Filter.Match(row) {
-			continue
-		}
-		if most := s.cfg.Limits.MaxResults; most > 0 && s.rows.Load() >= most {
-			return nil
-		}
-		if err := s.cfg.Sink.Write(row); err != nil {
-			return err
-		}
-		if n := s.rows.Add(1); n == s.cfg.Limits.MaxResults {
-			s.stop.stopScan(MaxResults, nil)
-		}
-	}
-	return nil
 }

@@ -3,19 +3,18 @@ package engine
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
-	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
-	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
 
-// Config is everything a scan needs, resolved and open. The caller keeps ownership of Link and Sink and closes both after
-// Run.
+// Config is everything a scan needs, resolved and open. The caller keeps ownership of Link and of the sinks and closes all of
+// them after Run.
 type Config struct {
 	Space *target.Space
 	Walks []Order // one for every queue in Link.TX; together the shard to scan
@@ -34,17 +33,17 @@ type Config struct {
 	Rate    float64 // probes per second of all senders together; 0 means as fast as the link goes
 	Link    *link.Link
 	Seen    dedup.Seen
-	Filter  *filter.Program // nil lets every row pass
-	Sink    sink.Sink
+	Outputs []Output // where rows go, at least one
 	Limits  Limits
 	Clock   Clock
 
-	// DefaultMode drops rows that are no success or a repeat before they reach the filter.
-	DefaultMode bool
 	// CheckPort overrides whether answers must come from a port that was asked.
 	CheckPort Choice
 	// Cores are the processors to pin threads to, in order: receivers, then senders. Empty means no pinning.
 	Cores []int
+	// OnLost is called by the goroutine that writes rows when one of several outputs has failed, while the others go on. It may
+	// be nil.
+	OnLost func(*OutputError)
 	// OnTick is called about every second with the progress so far, and once more when the last row is written; never twice
 	// at a time. It may be nil.
 	OnTick func(Progress)
@@ -81,8 +80,10 @@ type Limits struct {
 // check finds mistakes of the calling program.
 func (c *Config) check() error {
 	switch {
-	case c.Space == nil || c.Probe == nil || c.Link == nil || c.Sink == nil || c.Seen == nil || c.Clock == nil:
-		return errors.New("engine: Space, Probe, Link, Sink, Seen and Clock must be set")
+	case c.Space == nil || c.Probe == nil || c.Link == nil || len(c.Outputs) == 0 || c.Seen == nil || c.Clock == nil:
+		return errors.New("engine: Space, Probe, Link, Outputs, Seen and Clock must be set")
+	case slices.ContainsFunc(c.Outputs, func(o Output) bool { return o.Sink == nil }):
+		return errors.New("engine: every output must have a sink")
 	case len(c.Sources) == 0 || len(c.Route.Hops) == 0 && c.Route.Ether:
 		return errors.New("engine: Sources and Route.Hops must not be empty")
 	case len(c.Walks) != len(c.Link.TX):

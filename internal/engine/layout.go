@@ -89,6 +89,9 @@ func (l *layout) setRepeat(row *record.Record, repeat bool) {
 	row.Values[l.system].SetBool(repeat)
 }
 
+// isRepeat reads it.
+func (l *layout) isRepeat(row *record.Record) bool { return row.Values[l.system].Bool() }
+
 // isCooldown reads the second.
 func (l *layout) isCooldown(row *record.Record) bool { return row.Values[l.system+1].Bool() }
 

@@ -9,19 +9,22 @@ import (
 // The others stay null: all fields of a row are two kilobytes of memory to be written and read again, for every answer.
 type need struct{ ip, module, times bool }
 
-// need finds out what the filter and the sink read, and what the engine itself cannot know without the module's part. The sink
-// must be open.
+// need finds out what filters and sinks read, and what the engine itself cannot know without the module's part. The sinks must
+// be open.
 func (s *Scan) need(dec probe.Decoder) need {
-	chooser, ok := s.cfg.Sink.(sink.Chooser)
-	if !ok {
-		return need{ip: true, module: true, times: true}
-	}
 	_, judge := dec.(probe.Judge)
 	l := &s.layout
 	n := need{module: !judge || l.app >= 0}
-	n.add(l, chooser.Fields())
-	if s.cfg.Filter != nil {
-		n.add(l, s.cfg.Filter.Fields())
+	for i := range s.outputs {
+		o := &s.outputs[i]
+		chooser, ok := o.Sink.(sink.Chooser)
+		if !ok {
+			return need{ip: true, module: true, times: true}
+		}
+		n.add(l, chooser.Fields())
+		if o.Filter != nil {
+			n.add(l, o.Filter.Fields())
+		}
 	}
 	return n
 }

@@ -65,12 +65,12 @@ func (e *echoes) hand(n int, fn func(*link.Frame)) {
 func loneReceiver(tb testing.TB, out sink.Sink, program string, defaultMode bool) (*receiver, *echoes) {
 	tb.Helper()
 	x := newTrial(tb, plan{network: "10.0.0.0/16", change: func(c *Config) {
-		c.Sink, c.DefaultMode = out, defaultMode
+		c.Outputs = []Output{{Sink: out, DefaultMode: defaultMode}}
 	}})
 	x.cfg.Seen = &fresh{b: dedup.NewBitmap(1 << 24)}
 	var err error
 	if program != "" {
-		if x.cfg.Filter, err = filter.Compile(program, Schema(x.cfg.Probe.Describe())); err != nil {
+		if x.cfg.Outputs[0].Filter, err = filter.Compile(program, Schema(x.cfg.Probe.Describe())); err != nil {
 			tb.Fatal(err)
 		}
 	}

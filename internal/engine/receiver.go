@@ -129,8 +129,8 @@ func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) {
 	l.setSystem(row, isClosed(r.scan.sendingDone), f.At, r.need.times)
 }
 
-// judge finds the repeats among the rows of the batch, counts them all, and drops those that the default mode does not
-// want. It looks at many together because memory that one has to wait for comes while others are asked for.
+// judge finds the repeats among the rows of the batch, counts them all, and drops those that no output wants in default
+// mode. It looks at many together because memory that one has to wait for comes while others are asked for.
 func (r *receiver) judge() {
 	s, rows := r.scan, r.batch.rows
 	s.cfg.Seen.Warm(r.indexes)
@@ -144,7 +144,7 @@ func (r *receiver) judge() {
 		}
 		repeat := s.cfg.Seen.See(index, outcome)
 		r.tally(row, success, repeat, s.layout.isCooldown(row))
-		if s.cfg.DefaultMode && (!success || repeat) {
+		if s.firstOnly && (!success || repeat) {
 			continue
 		}
 		s.layout.setRepeat(row, repeat)

@@ -29,8 +29,10 @@ type Scan struct {
 	limited    atomic.Bool   // a sender ended because max-targets was reached
 	rows       atomic.Uint64
 
-	queue chan *batch
-	free  *stock
+	outputs   []output
+	firstOnly bool // no output wants other rows than first successes
+	queue     chan *batch
+	free      *stock
 
 	sendingDone chan struct{} // closed when the last sender has drained its queue
 	listening   chan struct{} // closed when the cooldown is over
@@ -44,6 +46,7 @@ type Scan struct {
 type Result struct {
 	Counts
 	Reason             Stop
+	Outputs            []OutputResult // as in Config
 	SendStart, SendEnd time.Time
 	RecvStart, RecvEnd time.Time
 }
@@ -62,6 +65,8 @@ func New(cfg Config) (*Scan, error) {
 		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(),
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
+		outputs:     newOutputs(cfg.Outputs),
+		firstOnly:   cfg.defaultModeOnly(),
 		queue:       make(chan *batch, queueLen),
 		free:        newStock(lay.schema, batchesFor(len(cfg.Link.RX))),
 		sendingDone: make(chan struct{}),
@@ -107,9 +112,9 @@ func (s *Scan) claim(n int) int {
 // unless the scan ended cleanly. When ctx ends, sending stops and answers on their way are awaited for Limits.Grace.
 func (s *Scan) Run(ctx context.Context) (Result, error) {
 	var res Result
-	if err := s.cfg.Sink.Open(s.layout.schema); err != nil {
+	if err := s.openOutputs(); err != nil {
 		stop := SinkStop(err)
-		return Result{Reason: stop.Reason}, stop
+		return Result{Reason: stop.Reason, Outputs: s.results()}, stop
 	}
 	collected := make(chan struct{})
 	go func() { defer close(collected); (&collector{scan: s}).run() }()
@@ -144,7 +149,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 
 	var err error
 	res.Reason, err = s.stop.result()
-	res.Counts = s.Counts()
+	res.Counts, res.Outputs = s.Counts(), s.results()
 	return res, err
 }
 

@@ -66,7 +66,7 @@ func TestDefaultModeKeepsFirstSuccesses(t *testing.T) {
 		}
 		return []reply{{flags: packet.RST}, {flags: synack}, {flags: synack}}
 	}
-	p := plan{network: "10.0.0.0/24", hosts: hosts, change: func(c *Config) { c.DefaultMode = true }}
+	p := plan{network: "10.0.0.0/24", hosts: hosts, change: func(c *Config) { c.Outputs[0].DefaultMode = true }}
 	bubble(t, p, func(t *testing.T, x *trial) {
 		res := x.end(t, WalkDone)
 		if got := x.found(func(r line) bool { return r.success && !r.repeat }); len(x.rows) != 128 || !slices.Equal(got, numbers(128)) {

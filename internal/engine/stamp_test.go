@@ -65,7 +65,7 @@ func TestRoundTripsAreExact(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer x.cfg.Link.Close()
-				x.cfg.Sink, x.cfg.Rate, x.cfg.Batch = rows, c.rate, c.batch
+				x.cfg.Outputs[0].Sink, x.cfg.Rate, x.cfg.Batch = rows, c.rate, c.batch
 				if res, err := x.run(t.Context(), t); err != nil || len(rows) != 256 {
 					t.Fatalf("%d rows, want 256; error %v; %+v", len(rows), err, res)
 				}

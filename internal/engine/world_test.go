@@ -113,7 +113,7 @@ func newTrial(t testing.TB, p plan) *trial {
 	x.cfg = Config{
 		Space: space, Walks: orders(walks), Total: space.Targets(), Probe: module,
 		Route:   probe.Route{Ether: true, Hops: []packet.MAC{{2, 0, 0, 0, 0, 1}}, Ports: validate.DefaultPorts(), TTL: 64},
-		Sources: []netip.Addr{scanner()}, Tries: 1, Batch: 64, Rate: 1000, Link: l, Seen: seen, Sink: x, Clock: PlainClock(),
+		Sources: []netip.Addr{scanner()}, Tries: 1, Batch: 64, Rate: 1000, Link: l, Seen: seen, Outputs: []Output{{Name: "rows", Sink: x}}, Clock: PlainClock(),
 		Limits: Limits{Cooldown: time.Second, Grace: time.Second, MaxSendFailures: -1},
 	}
 	if p.change != nil {

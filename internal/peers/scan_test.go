@@ -247,7 +247,8 @@ func scanAll(t *testing.T, q question) (successes, others []row) {
 	if c.Probe, err = probe.New(q.module, probe.Args{Text: q.args}); err != nil {
 		t.Fatal(err)
 	}
-	c.Sink, c.Rate, c.Cooldown = sink.NewJSON(&out, sink.Options{Fields: "*"}), 1000, 600*time.Millisecond
+	c.Outputs = []zmap.Output{{Sink: sink.NewJSON(&out, sink.Options{Fields: "*"})}}
+	c.Rate, c.Cooldown = 1000, 600*time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := zmap.Run(ctx, c); err != nil {

@@ -1,0 +1,81 @@
+package zmap
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/lab"
+)
+
+// TestOutputs has one scan write to three places that want different rows, of which one fails after the first: the others get
+// all of theirs, and the scan says which failed.
+func TestOutputs(t *testing.T) {
+	startNet(t, lab.Hosts{Prefix: prefix("10.5.0.0/25"), Kind: lab.Kernel}, lab.Hosts{Prefix: prefix("10.5.0.128/25"), Kind: lab.Refuse})
+	c, all := synScan("10.5.0.0/24")
+	first, some, bad := &table{}, &table{}, &badSink{}
+	bad.onRow = func(int) { bad.write = errFull }
+	c.Outputs = []Output{
+		{Name: "all", Sink: all},
+		{Name: "bad", Sink: bad},
+		{Name: "first", Sink: first, DefaultMode: true},
+		{Sink: some, Filter: "success = 0"},
+	}
+	r, err := Run(t.Context(), c)
+	var failed *OutputError
+	if !errors.As(err, &failed) || failed.Name != "bad" || !errors.Is(err, errFull) || strings.Count(err.Error(), errFull.Error()) != 1 {
+		t.Errorf("error %v, want one of output bad, once", err)
+	}
+	if r.Reason != engine.SinkFailed || r.Targets != 256 || r.Rows != 256 {
+		t.Errorf("scan ended by reason of %q after %d targets and %d rows, want sink failed after 256 and 256", r.Reason, r.Targets, r.Rows)
+	}
+	for i, want := range []struct {
+		name string
+		rows uint64
+		got  int
+		bad  bool
+	}{{"all", 256, len(all.rows), false}, {"bad", 0, 0, true}, {"first", 128, len(first.rows), false}, {"4", 128, len(some.rows), false}} {
+		o := r.Outputs[i]
+		if o.Name != want.name || (o.Err != nil) != want.bad || !want.bad && (o.Rows != want.rows || want.got != int(want.rows)) {
+			t.Errorf("output %d: %s has %d rows, %d of them written, error %v; want %+v", i, o.Name, want.got, o.Rows, o.Err, want)
+		}
+	}
+	for _, row := range some.rows {
+		if row.flag("success") {
+			t.Errorf("a success passed a filter of failures")
+		}
+	}
+}
+
+// TestAllOutputsFail ends the scan, which has nowhere to go on to.
+func TestAllOutputsFail(t *testing.T) {
+	_, c, _ := stopScan(t)
+	c.Outputs = nil
+	for range 2 {
+		s := &badSink{}
+		s.onRow = func(n int) {
+			if n == 10 {
+				s.write = errFull
+			}
+		}
+		c.Outputs = append(c.Outputs, Output{Sink: s})
+	}
+	r := runStopped(t.Context(), t, c, engine.SinkFailed, errFull)
+	for _, o := range r.Outputs {
+		if !errors.Is(o.Err, errFull) || o.Rows > 10 {
+			t.Errorf("output %s has %d rows and error %v", o.Name, o.Rows, o.Err)
+		}
+	}
+}
+
+// TestOutputThatDoesNotOpen is a scan without a probe: nothing is lost, and somebody should look.
+func TestOutputThatDoesNotOpen(t *testing.T) {
+	_, c, rows := stopScan(t)
+	c.Outputs = append(c.Outputs, Output{Name: "disk", Sink: &badSink{open: errFull}})
+	r, err := Run(t.Context(), c)
+	var failed *OutputError
+	if !errors.As(err, &failed) || failed.Name != "disk" || r.Sent != 0 || len(rows.rows) != 0 || rows.closed != 1 {
+		t.Errorf("error %v after %d probes, closed %d times; want one of output disk, 0 probes, and closed once", err, r.Sent, rows.closed)
+	}
+}
