@@ -5,12 +5,11 @@ import (
 	"testing"
 
 	"github.com/zmap-go/zmap/packet"
-	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/target"
 )
 
 // FuzzMatch gives arbitrary frames to the decoder of every module. None may panic; what is accepted carries the tag by the
-// slow twin, for the same target; and it can be decoded to a row that has success.
+// slow twin, for the same target; and it can be decoded to a row that has success, the same as a [Judge] says.
 func FuzzMatch(f *testing.F) {
 	r := rand.New(rand.NewPCG(21, 22))
 	for range 2 {
@@ -19,22 +18,7 @@ func FuzzMatch(f *testing.F) {
 			f.Add(c.frame[14:], false)
 		}
 	}
-	type decoder struct {
-		name    string
-		dec     Decoder
-		row     *record.Record
-		success int
-	}
-	var decoders []decoder
-	for _, m := range Modules() {
-		p, err := m.New(m.Least)
-		if err != nil {
-			f.Fatal(err)
-		}
-		d := p.Describe()
-		success, _ := d.Schema.Lookup("success")
-		decoders = append(decoders, decoder{m.Name, p.NewDecoder(), record.New(d.Schema), success})
-	}
+	decoders := readers(f)
 	ethernet := []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0}
 	f.Fuzz(func(t *testing.T, frame []byte, ether bool) {
 		link, whole := packet.LinkEthernet, frame
@@ -52,14 +36,7 @@ func FuzzMatch(f *testing.F) {
 			if want := (target.Target{Addr: addr, Port: port}); !carries || got != want {
 				t.Fatalf("%s: accepted for %v; the slow twin says %v for %v; frame %x", d.name, got, carries, want, frame)
 			}
-			d.row.Reset()
-			if timed, ok := d.dec.(TimedDecoder); ok {
-				timed.Arrived(testUnix * 1e9)
-			}
-			d.dec.Decode(&p, d.row)
-			if d.row.Values[d.success].IsNull() {
-				t.Fatalf("%s: the row has no success; frame %x", d.name, frame)
-			}
+			d.read(t, &p)
 		}
 	})
 }
