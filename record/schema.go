@@ -56,7 +56,7 @@ func NewSchema(groups ...[]Field) *Schema {
 	s := &Schema{index: make(map[string]int)}
 	for _, g := range groups {
 		for _, f := range g {
-			if _, dup := s.index[f.Name]; dup || !legal(f.Name) {
+			if _, dup := s.index[f.Name]; dup || !Legal(f.Name) {
 				panic(fmt.Sprintf("record: field name %q is illegal or taken", f.Name))
 			}
 			s.index[f.Name] = len(s.fields)
@@ -66,8 +66,9 @@ func NewSchema(groups ...[]Field) *Schema {
 	return s
 }
 
-// legal says whether name is a legal column name everywhere: a letter, then letters, digits and underscores.
-func legal(name string) bool {
+// Legal says whether name can be a field's, since it is a legal column name everywhere: a letter or underscore, then letters,
+// digits and underscores.
+func Legal(name string) bool {
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		return false
 	}

@@ -85,12 +85,12 @@ func appendHex[T string | []byte](b []byte, s T) []byte {
 func appendAddr(b []byte, v *record.Value) []byte { return v.Addr().AppendTo(b) }
 
 // appendCSVText appends text, in quotes if a reader would otherwise take it for something else (RFC 4180, section 2,
-// rules 5 to 7).
+// rules 5 to 7). NUL is quoted as well: outside quotes it is what a crashed file system leaves.
 func appendCSVText[T string | []byte](b []byte, s T) []byte {
 	plain := true
 	for i := range len(s) {
 		switch s[i] {
-		case ',', '"', '\r', '\n':
+		case ',', '"', '\r', '\n', 0:
 			plain = false
 		}
 	}

@@ -1,0 +1,97 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// walkObject calls member for each member of the object that a line is.
+func walkObject(line []byte, member func(key, value []byte) error) error {
+	if !json.Valid(line) {
+		var v json.RawMessage
+		return fmt.Errorf("is no JSON object: %w", json.Unmarshal(line, &v))
+	}
+	line = skipSpace(line)
+	if line[0] != '{' {
+		return fmt.Errorf("%s is no JSON object", shorten(bytes.TrimSpace(line)))
+	}
+	return walkMembers(line, member)
+}
+
+// The functions below walk over JSON that encoding/json has found to be right: every string, list and object has its end.
+
+// walkMembers calls member for each member of an object. The key is without quotes, the value as it stands there.
+func walkMembers(object []byte, member func(key, value []byte) error) error {
+	for rest := skipSpace(object[1:]); rest[0] != '}'; {
+		n := valueLen(rest)
+		key, err := unquoteJSON(rest[:n])
+		if err != nil {
+			return err
+		}
+		rest = skipSpace(skipSpace(rest[n:])[1:]) // the colon
+		n = valueLen(rest)
+		if err := member(key, rest[:n]); err != nil {
+			return err
+		}
+		if rest = skipSpace(rest[n:]); rest[0] == ',' {
+			rest = skipSpace(rest[1:])
+		}
+	}
+	return nil
+}
+
+// skipSpace returns what is behind blanks.
+func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+
+// valueLen returns how long the value is that b begins with.
+func valueLen(b []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+			continue
+		case c == '"':
+			quoted = !quoted
+			if quoted {
+				continue
+			}
+		case quoted:
+			continue
+		case c == '{' || c == '[':
+			depth++
+			continue
+		case c == '}' || c == ']':
+			depth--
+			if depth < 0 {
+				return i
+			}
+		case i > 0 && depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ':'):
+			return i
+		default:
+			continue
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// unquoteJSON returns the text that a string stands for. Bytes that are no UTF-8 become U+FFFD.
+func unquoteJSON(quoted []byte) ([]byte, error) {
+	inner := quoted[1 : len(quoted)-1]
+	plain := true
+	for _, c := range inner {
+		plain = plain && c != '\\' && c < 0x80
+	}
+	if plain {
+		return inner, nil
+	}
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		return nil, fmt.Errorf("read text: %w", err)
+	}
+	return []byte(s), nil
+}
