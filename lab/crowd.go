@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -11,6 +10,9 @@ import (
 // any port with a SYN-ACK, the others nothing. It hears nothing but TCP, and drops what is no SYN.
 //
 // A crowd makes the Internet's end of the link take frames that are sent past the kernel's stack, also with a Share of 0.
+//
+// It may be any network, also all of 0.0.0.0/0: the Internet's kernel, which would refuse some addresses, sees nothing of it. The
+// scanner's does, and drops answers of those without a word.
 type Crowd struct {
 	Prefix netip.Prefix
 	Share  float64 // 0 to 1
@@ -31,8 +33,6 @@ func (c *Crowd) validate() error {
 	switch {
 	case !c.Prefix.IsValid() || !c.Prefix.Addr().Is4() || c.Prefix != c.Prefix.Masked():
 		return fmt.Errorf("world: crowd: %v is no IPv4 network", c.Prefix)
-	case !hostsMayUse(c.Prefix):
-		return errors.New("world: crowd: overlaps what hosts may not use")
 	case math.IsNaN(c.Share) || c.Share < 0 || c.Share > 1:
 		return fmt.Errorf("world: crowd: share %v is not from 0 to 1", c.Share)
 	case c.Stamps < 0 || c.Stamps > maxTimes:

@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 )
 
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel,bpfeb -go-package lab -cflags "-O2 -g -Wall -Werror -mcpu=v3 -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" -no-global-types crowd bpf/crowd.c
@@ -103,11 +104,20 @@ func (p *crowdProgram) stats() (sum CrowdStats, err error) {
 }
 
 // Arrivals describes the SYNs to the crowd since the last call, or since New, as a Capture would: the first World.Crowd.Stamps
-// of them; the others are Lost. Its times count from the start of the machine. Nothing should be on its way meanwhile.
+// of them; the others are Lost. Its times count as those of Uptime do. Nothing should be on its way meanwhile.
 func (n *Net) Arrivals(ctx context.Context, window time.Duration) (Captured, error) {
 	var out Captured
 	err := n.control.call(ctx, opArrivals, window, &out)
 	return out, err
+}
+
+// Uptime is the present as Net.Arrivals counts time, from the start of the machine (CLOCK_MONOTONIC, clock_gettime(2)).
+func Uptime() (time.Time, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return time.Time{}, fmt.Errorf("read the time since the start of the machine: %w", err)
+	}
+	return time.Unix(0, now.Nano()), nil
 }
 
 func (in *internet) arrivals(_ context.Context, window time.Duration) (any, error) {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -24,6 +25,10 @@ func TestCrowd(t *testing.T) {
 	}()
 	p := newProber(t, n)
 	hosts := 0
+	begin, err := Uptime()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var frames [][]byte
 	for a := crowd.Prefix.Addr(); crowd.Prefix.Contains(a); a = a.Next() {
 		if crowd.Has(a) {
@@ -61,5 +66,41 @@ func TestCrowd(t *testing.T) {
 		if got.Frames != want.Frames || got.Lost != want.Lost || got.MaxInWindow != int(want.Frames-want.Lost) {
 			t.Errorf("arrivals %+v, want %d, %d of them lost, the others in one hour", got, want.Frames, want.Lost)
 		}
+		if end, err := Uptime(); want.Frames > 0 && (err != nil || got.First.Before(begin) || got.Last.After(end)) {
+			t.Errorf("arrivals from %v to %v, want between %v and %v; error %v", got.First, got.Last, begin, end, err)
+		}
+	}
+}
+
+// TestCrowdOfAll asks hosts of a crowd that a kernel would not have: it does not see them.
+func TestCrowdOfAll(t *testing.T) {
+	if err := MayLoad(); err != nil {
+		t.Skip(err)
+	}
+	n := newWorld(t, World{Crowd: &Crowd{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Share: 1}})
+	end, err := n.HearCrowd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := newProber(t, n)
+	asked := []string{"0.0.0.1", "9.9.9.9", "127.0.0.1", "172.31.255.7", "191.255.255.255", "224.0.0.1", "255.255.255.255"}
+	var frames [][]byte
+	for _, a := range asked {
+		frames = append(frames, appendTCP(nil, p.to(a), segment{sport: testSport, dport: 80, seq: testSeq, flags: flagSYN}))
+	}
+	p.send(t, frames...)
+	var got []string
+	for _, a := range p.collect(t, len(asked), 5*time.Second) {
+		got = append(got, toAddr(a.src).String())
+	}
+	slices.Sort(got)
+	slices.Sort(asked)
+	if !slices.Equal(got, asked) {
+		t.Errorf("answers from %v, want them from %v", got, asked)
 	}
 }

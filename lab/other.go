@@ -59,6 +59,9 @@ func (n *Net) Arrivals(context.Context, time.Duration) (Captured, error) {
 	return Captured{}, errNotHere
 }
 
+// Uptime returns an error.
+func Uptime() (time.Time, error) { return time.Time{}, errNotHere }
+
 // Listen returns an error.
 func (n *Net) Listen(context.Context, string) (net.Listener, error) { return nil, errNotHere }
 

@@ -16,22 +16,27 @@ type hits struct {
 	nobody int      // lines with an address that has no host, or none at all
 }
 
-// readHits reads a file. The first word of a line that is an address counts, whatever the format; remarks and lines without
-// an address, such as a header, are skipped.
+// readHits reads a scanner's output.
 func readHits(path string, isHost func(netip.Addr) bool) (*hits, error) {
+	h := &hits{seen: make([]uint64, 1<<24/64)}
+	return h, eachAddr(path, func(a netip.Addr) { h.add(a, isHost) })
+}
+
+// eachAddr reads a scanner's output. The first word of a line that is an address counts, whatever the format; remarks and
+// lines without an address, such as a header, are skipped.
+func eachAddr(path string, each func(netip.Addr)) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	h := &hits{seen: make([]uint64, 1<<24/64)}
 	lines := bufio.NewScanner(bufio.NewReaderSize(f, 1<<20))
 	for lines.Scan() {
 		if a, ok := findAddr(lines.Bytes()); ok {
-			h.add(a, isHost)
+			each(a)
 		}
 	}
-	return h, lines.Err()
+	return lines.Err()
 }
 
 // findAddr returns the first address in a line.

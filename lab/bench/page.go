@@ -21,7 +21,7 @@ func page(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context, *session) error{rateBars, answerBars, costBars, kernel, linear, slash8, cpuBars, nmap} {
+	for _, f := range []func(context.Context, *session) error{rateBars, answerBars, costBars, kernel, linear, slash8, cpuBars, startBars, memoryBars, nmap} {
 		if err := f(ctx, s); err != nil {
 			return err
 		}

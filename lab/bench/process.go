@@ -96,7 +96,7 @@ func parsePeak(status string) (uint64, bool) {
 		f := strings.Fields(line)
 		if len(f) == 3 && f[0] == "VmHWM:" && f[2] == "kB" {
 			kib, err := strconv.ParseUint(f[1], 10, 64)
-			return kib << 10, err == nil && kib < 1<<54
+			return kib << 10, err == nil && kib < 1<<53
 		}
 	}
 	return 0, false

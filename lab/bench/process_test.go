@@ -15,7 +15,7 @@ import (
 // FuzzParsePeak holds that a peak is a number of kB that the text has behind the name.
 func FuzzParsePeak(f *testing.F) {
 	for _, text := range []string{
-		"Name:\tzmap\nVmPeak:\t 1238856 kB\nVmHWM:\t   34936 kB\nVmRSS:\t   34936 kB\n", "VmHWM:\t0 kB", "VmHWM: 18446744073709551615 kB",
+		"Name:\tzmap\nVmPeak:\t 1238856 kB\nVmHWM:\t   34936 kB\nVmRSS:\t   34936 kB\n", "VmHWM:\t0 kB", "VmHWM: 18446744073709551615 kB", "VmHWM: 10000000000000000 kB",
 		"VmHWM:\t34936 MB\n", "VmHWM:\t-1 kB\n", "VmHWM:\n", "State:\tZ (zombie)\n", "",
 	} {
 		f.Add(text)

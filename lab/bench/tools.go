@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -87,26 +88,12 @@ const nobody = "02:00:00:00:00:99"
 
 // toolJobs lists the work, and makes the files for it.
 func (s *session) toolJobs(ctx context.Context, dir string) ([]job, error) {
-	size := func(n int) int {
-		if s.short {
-			return n / shortPart
-		}
-		return n
-	}
 	ips, blocklist, input := filepath.Join(dir, "ips"), filepath.Join(dir, "blocklist"), filepath.Join(dir, "input")
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, f := range []struct {
-		path string
-		n    int
-		bits func() string
-	}{
-		{ips, size(listed), func() string { return "" }},
-		{blocklist, size(blockLines), func() string { return "/" + strconv.Itoa(16+r.IntN(17)) }},
-		{input, size(inputLines), func() string { return "" }},
-	} {
-		if err := writeAddrs(f.path, f.n, r, f.bits); err != nil {
-			return nil, err
-		}
+	none := func() string { return "" }
+	if err := errors.Join(writeAddrs(ips, s.size(listed), r, none), writeBlocklist(blocklist, s.size(blockLines), r),
+		writeAddrs(input, s.size(inputLines), r, none)); err != nil {
+		return nil, err
 	}
 	dry := []string{
 		"-q", "-v", "0", "-r", "0", "-T", "1", "-p", "80", "-C", "/dev/null", "-b", "/dev/null", "-i", "lo", "-S", "127.0.0.1", "-G", nobody,
@@ -115,21 +102,21 @@ func (s *session) toolJobs(ctx context.Context, dir string) ([]job, error) {
 	records := func(b []byte) float64 { return float64(len(b)) / fastLen }
 	texts := func(b []byte) float64 { return float64(bytes.Count(b, []byte("\n"))) / textLines }
 	jobs := []job{
-		{name: "--fast-dryrun", path: s.zmap, args: with("--fast-dryrun", "-n", strconv.Itoa(size(fastRecords))), unit: records, bar: 2 * cZMap43},
-		{name: "--dryrun", path: s.zmap, args: with("--dryrun", "-n", strconv.Itoa(size(textRecords))), unit: texts},
+		{name: "--fast-dryrun", path: s.zmap, args: with("--fast-dryrun", "-n", strconv.Itoa(s.size(fastRecords))), unit: records, bar: 2 * cZMap43},
+		{name: "--dryrun", path: s.zmap, args: with("--dryrun", "-n", strconv.Itoa(s.size(textRecords))), unit: texts},
 		{name: "-I, 1 M addresses", path: s.zmap, args: with("--fast-dryrun", "-I", ips), unit: records},
 		{name: "ziterate, a /8", path: s.zmap, args: []string{"ziterate", "10.0.0.0/8"}, null: true, count: 1 << 24, bar: 20},
-		{name: "zblocklist, 100,000 networks", path: s.zmap, args: []string{"zblocklist", "-b", blocklist}, stdin: input, null: true, count: float64(size(inputLines)), bar: 5},
+		{name: "zblocklist, 100,000 networks", path: s.zmap, args: []string{"zblocklist", "-b", blocklist}, stdin: input, null: true, count: float64(s.size(inputLines)), bar: 5},
 	}
 	path, err := exec.LookPath("zmap")
 	if err != nil {
 		return jobs, nil
 	}
 	// Its -c 0 still waits for its monitor at the end, which the time between first and last output leaves out.
-	theirs := job{name: "installed zmap --dryrun", path: path, args: with("-c", "0", "--dryrun", "-n", strconv.Itoa(size(textRecords))), unit: texts}
+	theirs := job{name: "installed zmap --dryrun", path: path, args: with("-c", "0", "--dryrun", "-n", strconv.Itoa(s.size(textRecords))), unit: texts}
 	jobs[1].peer = theirs.name
 	if help, _ := exec.CommandContext(ctx, path, "--help").CombinedOutput(); bytes.Contains(help, []byte("--fast-dryrun")) {
-		fast := job{name: "installed zmap --fast-dryrun", path: path, args: with("-c", "0", "--fast-dryrun", "-n", strconv.Itoa(size(fastRecords))), unit: records}
+		fast := job{name: "installed zmap --fast-dryrun", path: path, args: with("-c", "0", "--fast-dryrun", "-n", strconv.Itoa(s.size(fastRecords))), unit: records}
 		jobs[0].peer = fast.name
 		jobs = append(jobs, fast)
 	}
