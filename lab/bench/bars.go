@@ -61,8 +61,24 @@ func answerBars(ctx context.Context, s *session) error {
 				s.bars = append(s.bars, lostBar(cmp, name))
 			}
 		}
+		s.remark(foundText(cmp))
 	}
 	return nil
+}
+
+// foundText says how many hosts ours finds by xdp in a second of sending, to C zmap; nothing if one of them was not there.
+func foundText(c *comparison) string {
+	var parts []string
+	for _, name := range []string{ourName("xdp"), ourName(reset)} {
+		if found, probes := c.ratio(name, foundOf), c.ratio(name, rateOf); !math.IsNaN(found) {
+			parts = append(parts, fmt.Sprintf("%s %s x, in probes %s x", name, figures(found), figures(probes)))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("For information, %s, %s answering, hosts found in a second of sending, to C zmap's: %s.",
+		coreWords(c.cores), percent(c.share), strings.Join(parts, "; "))
 }
 
 // lostBar is that each answer is in the output, in every run, and nothing else is.

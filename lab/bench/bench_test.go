@@ -49,6 +49,38 @@ func TestReadHits(t *testing.T) {
 	}
 }
 
+// TestFound compares a program that loses nothing with one that loses most: as fast in probes, it is better in hosts found.
+func TestFound(t *testing.T) {
+	run := func(rate float64, found int) []figure {
+		return []figure{{probes: 1000, answered: 500, rate: rate, hits: &hits{found: found}}}
+	}
+	c := &comparison{
+		setting: setting{"0,1", 0.5}, list: []contender{{name: ourName("xdp")}, {name: baseline}},
+		figures: [][]figure{run(3e6, 500), run(1e6, 200)},
+	}
+	if got := c.ratio(ourName("xdp"), foundOf); math.Abs(got-7.5) > 1e-9 {
+		t.Errorf("ratio in hosts found %v, want 7.5", got)
+	}
+	want := "For information, 2 cores, 50 % answering, hosts found in a second of sending, to C zmap's: this zmap, xdp 7.50 x, in probes 3 x."
+	if got := foundText(c); got != want {
+		t.Errorf("remark %q, want %q", got, want)
+	}
+	if row := strings.Join(c.table().rows[0], "|"); !strings.HasSuffix(row, "|1500000|0|1500000|7.50") {
+		t.Errorf("row %s: want 1500000 answers, none lost, 1500000 found, 7.50 times C zmap's", row)
+	}
+	c.figures[1] = run(1e6, 0)
+	if got := c.ratio(ourName("xdp"), foundOf); !math.IsNaN(got) || foundText(c) != "" {
+		t.Errorf("ratio to nothing %v, remark %q: want neither", got, foundText(c))
+	}
+	var s session
+	for _, text := range []string{"", "a", "b", "a"} {
+		s.remark(text)
+	}
+	if len(s.remarks) != 2 {
+		t.Errorf("remarks %q, want a and b", s.remarks)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		b    bar

@@ -67,30 +67,40 @@ func (c *comparison) of(name string) []figure {
 	return c.figures[i]
 }
 
-// ratio is a median of one program to that of C zmap; NaN if one of them was not there.
+// ratio is a median of one program to that of C zmap; NaN if one of them was not there, or C zmap's is 0.
 func (c *comparison) ratio(name string, of func(figure) float64) float64 {
 	ours, theirs := c.of(name), c.of(baseline)
 	if len(ours) == 0 || len(theirs) == 0 {
 		return math.NaN()
 	}
-	return median(ours, of) / median(theirs, of)
+	base := median(theirs, of)
+	if base == 0 {
+		return math.NaN()
+	}
+	return median(ours, of) / base
 }
 
 // rateOf is the rate of a figure, for median and ratio.
 func rateOf(f figure) float64 { return f.rate }
 
+// foundOf is the rate of hosts found, of those that are there each once: in a second of sending, as the rate of probes is.
+func foundOf(f figure) float64 { return f.rate * float64(f.hits.found) / float64(f.probes) }
+
+// answersOf is the rate of answers that were sent to the scanner.
+func answersOf(f figure) float64 { return f.rate * float64(f.answered) / float64(f.probes) }
+
 // table has medians and ratios, and what was lost.
 func (c *comparison) table() table {
 	t := table{
 		title: fmt.Sprintf("%s, %s of the hosts answer, medians of %d runs of %v", coreWords(c.cores), percent(c.share), len(c.figures[0]), c.sent),
-		head:  []string{"program", "Mpps", "rate to C zmap", "CPU s a million", "CPU to C zmap", "answers a second", "answers lost"},
+		head:  []string{"program", "Mpps", "rate to C zmap", "CPU s a million", "CPU to C zmap", "answers a second", "answers lost", "hosts found a second", "found to C zmap"},
 	}
 	for i, p := range c.list {
 		fs := c.figures[i]
-		answers := func(f figure) float64 { return f.rate * float64(f.answered) / float64(f.probes) }
 		t.add(p.name, fmt.Sprintf("%.3f", median(fs, rateOf)/1e6), ratioText(c.ratio(p.name, rateOf)),
 			fmt.Sprintf("%.3f", median(fs, figure.perMillion)), ratioText(c.ratio(p.name, figure.perMillion)),
-			fmt.Sprintf("%.0f", median(fs, answers)), lostText(fs))
+			fmt.Sprintf("%.0f", median(fs, answersOf)), lostText(fs),
+			fmt.Sprintf("%.0f", median(fs, foundOf)), ratioText(c.ratio(p.name, foundOf)))
 	}
 	if len(c.missing) > 0 {
 		t.notes = append(t.notes, "Not installed, and left out: "+strings.Join(c.missing, ", ")+".")

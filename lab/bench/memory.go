@@ -98,7 +98,7 @@ func (s *session) memoryOf(ctx context.Context, a *arena, list []contender, scan
 		}
 		b := bar{what: fmt.Sprintf("Memory of %s, every host answering, %s", scan, c.name), got: p.megabytes(), want: most, unit: " MB"}
 		if p.sixteens < sixteens {
-			b.got, b.why = math.NaN(), fmt.Sprintf("rows in %d of %d /16s", p.sixteens, sixteens)
+			b.got, b.why = math.NaN(), fmt.Sprintf("rows in %d /16s, not in %d", p.sixteens, sixteens)
 		}
 		s.bars = append(s.bars, b)
 	}

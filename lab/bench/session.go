@@ -26,6 +26,7 @@ type session struct {
 	comparisons []*comparison // each setting once
 	tables      []table
 	bars        []bar
+	remarks     []string // for information, below the bars, each once
 }
 
 // newSession looks what there is to compare.
@@ -86,6 +87,13 @@ func (s *session) compared(ctx context.Context, set setting) (*comparison, error
 	return c, nil
 }
 
+// remark adds a remark, if there is one and it is new.
+func (s *session) remark(text string) {
+	if text != "" && !slices.Contains(s.remarks, text) {
+		s.remarks = append(s.remarks, text)
+	}
+}
+
 // print writes all that was measured, the bars last.
 func (s *session) print(w io.Writer) {
 	if s.short {
@@ -99,7 +107,7 @@ func (s *session) print(w io.Writer) {
 		t.print(w)
 	}
 	if len(s.bars) > 0 {
-		t := barTable(s.bars)
+		t := barTable(s.bars, s.remarks)
 		t.print(w)
 	}
 }

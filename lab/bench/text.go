@@ -82,9 +82,9 @@ func (b bar) verdict() string {
 	return "missed"
 }
 
-// barTable lists the bars.
-func barTable(bars []bar) table {
-	t := table{title: "What this project holds itself to", head: []string{"what", "measured", "bar", "verdict"}}
+// barTable lists the bars, and remarks below them.
+func barTable(bars []bar, remarks []string) table {
+	t := table{title: "What this project holds itself to", head: []string{"what", "measured", "bar", "verdict"}, notes: remarks}
 	for _, b := range bars {
 		sign, got := "at most ", "-"
 		if b.atLeast {
