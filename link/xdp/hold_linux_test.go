@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,18 +23,20 @@ type echo struct {
 	link *link.Link
 	end  netlink.Link
 	back [][]byte // frames that come back
+	cpu  int      // the processor to send from, if not negative
 }
 
-// newEcho opens a link with a small buffer for answers.
-func newEcho(t *testing.T) *echo {
+// newEcho opens a link with a small buffer for answers, one for each queue of the interface.
+func newEcho(t *testing.T, queues int) *echo {
 	t.Helper()
-	p := newPair(t, 1500)
+	needBPF(t)
+	p := wire.Lay(t, wire.Plan{Queues: queues})
 	attach(t, p.B, xdpTX)
 	spec := linktest.Spec{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), Proto: linktest.ProtoUDP, Port: 40000}
 	frame := spec.Frame(true)
 	frame = append(frame, make([]byte, 90-len(frame))...)
-	e := &echo{end: p.A, link: wire.Open(t, Engine{}, p.A, link.Config{
-		Ether: true, FrameLen: 90, Batch: 64, Retries: 1 << 20, RingBytes: 128 << 10, Filter: link.Filter{UDP: true},
+	e := &echo{end: p.A, cpu: -1, link: wire.Open(t, Engine{}, p.A, link.Config{
+		Ether: true, FrameLen: 90, Batch: 64, Retries: 1 << 20, Receivers: queues, RingBytes: 128 << 10, Filter: link.Filter{UDP: true},
 	})}
 	for range 64 {
 		e.back = append(e.back, frame)
@@ -41,11 +44,17 @@ func newEcho(t *testing.T) *echo {
 	return e
 }
 
-// fill sends until a Submit waits for the reader, and returns the channel that its error comes over.
-func (e *echo) fill(t *testing.T) <-chan error {
+// send sends 1000 batches, and returns the channel that an error comes over, or nil at the end.
+func (e *echo) send(t *testing.T) <-chan error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
+		if e.cpu >= 0 {
+			if err := stay(e.cpu); err != nil {
+				done <- err
+				return
+			}
+		}
 		for range 1000 {
 			if err := submit(t, e.link.TX[0], e.back); err != nil {
 				done <- err
@@ -54,28 +63,40 @@ func (e *echo) fill(t *testing.T) <-chan error {
 		}
 		done <- nil
 	}()
-	last := uint64(0)
+	return done
+}
+
+// fill sends until a Submit waits for the reader, and returns the channel of send.
+func (e *echo) fill(t *testing.T) <-chan error {
+	t.Helper()
+	first := e.link.TX[0].Stats().Sent
+	done, last := e.send(t), first
 	for same := 0; same < 20; same++ {
 		time.Sleep(5 * time.Millisecond)
 		if n := e.link.TX[0].Stats().Sent; n != last {
 			last, same = n, 0
 		}
 	}
-	if last == 64_000 {
+	if last-first == 64_000 {
 		t.Fatal("all frames left: nothing made the sender wait")
 	}
-	if lost := e.link.RX[0].Lost(); lost != 0 {
-		t.Fatalf("%d answers lost", lost)
+	for i, rx := range e.link.RX {
+		if lost := rx.Lost(); lost != 0 && !rx.(*RX).ring.deaf.Load() {
+			t.Fatalf("%d answers lost by receive queue %d, which is read", lost, i)
+		}
 	}
 	return done
 }
 
-// poll reads what there is.
-func (e *echo) poll(t *testing.T) int {
+// poll reads what there is in the first receive queue.
+func (e *echo) poll(t *testing.T) int { return e.pollFrom(t, 0) }
+
+// pollFrom reads what there is in a receive queue.
+func (e *echo) pollFrom(t *testing.T, queue int) int {
 	t.Helper()
 	total := 0
 	for {
-		n, err := e.link.RX[0].Poll(20*time.Millisecond, func(*link.Frame) {})
+		n, err := e.link.RX[queue].Poll(20*time.Millisecond, func(*link.Frame) {})
 		must(t, err)
 		if n == 0 {
 			return total
@@ -98,7 +119,7 @@ func ended(t *testing.T, done <-chan error) error {
 
 // TestSendersWaitForTheReader has a reader that stops: senders do, too, before an answer is lost, and go on with it.
 func TestSendersWaitForTheReader(t *testing.T) {
-	e := newEcho(t)
+	e := newEcho(t, 1)
 	done := e.fill(t)
 	got := 0
 	for err := error(nil); ; {
@@ -117,7 +138,7 @@ func TestSendersWaitForTheReader(t *testing.T) {
 }
 
 func TestAbortEndsTheWait(t *testing.T) {
-	e := newEcho(t)
+	e := newEcho(t, 1)
 	done := e.fill(t)
 	sent := e.link.TX[0].Stats()
 	e.link.TX[0].Abort()
@@ -139,7 +160,7 @@ func TestAbortEndsTheWait(t *testing.T) {
 // TestNobodyWaitsForADeadReader ends the reader, or has it end by itself: senders go on, and what it would have read is lost.
 func TestNobodyWaitsForADeadReader(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
-		e := newEcho(t)
+		e := newEcho(t, 1)
 		done := e.fill(t)
 		must(t, e.link.RX[0].Close())
 		must(t, ended(t, done))
@@ -152,7 +173,7 @@ func TestNobodyWaitsForADeadReader(t *testing.T) {
 		}
 	})
 	t.Run("interface off", func(t *testing.T) { // while the sender waits, and does not ask the driver
-		e := newEcho(t)
+		e := newEcho(t, 1)
 		done := e.fill(t)
 		must(t, netlink.LinkSetDown(e.end))
 		if err := ended(t, done); !errors.Is(err, link.ErrDown) {
@@ -163,6 +184,66 @@ func TestNobodyWaitsForADeadReader(t *testing.T) {
 			t.Errorf("poll: got error %v", err)
 		}
 	})
+}
+
+// TestEachReaderCounts has two readers, and sends first what comes back to one of them, then what comes to the other. Senders
+// wait for either that is slow, and for neither that is gone, of which the other knows nothing.
+func TestEachReaderCounts(t *testing.T) {
+	cpus := processors(t)
+	if len(cpus) < 2 || cpus[0]%2 == cpus[1]%2 {
+		t.Skipf("processors %v: two are needed that send on different queues", cpus)
+	}
+	ends := map[string]func(t *testing.T, rx *RX){
+		"closed": func(t *testing.T, rx *RX) { must(t, rx.Close()) },
+		"failed": func(t *testing.T, rx *RX) { // for want of something to wait with
+			closed, _, err := os.Pipe()
+			must(t, err)
+			rx.raw, err = closed.SyscallConn()
+			must(t, errors.Join(err, closed.Close()))
+			if err := pollError(t, rx); !strings.Contains(err.Error(), "wait for ring buffer") {
+				t.Errorf("poll: got error %v", err)
+			}
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			e := newEcho(t, 2)
+			e.cpu = cpus[0]
+			gone, other := cpus[0]%2, cpus[1]%2
+			done := e.fill(t)
+			if n := e.pollFrom(t, other); n != 0 {
+				t.Errorf("%d frames came back by the other queue", n)
+			}
+			select {
+			case err := <-done:
+				t.Fatalf("the senders do not wait for a slow reader beside one that is not; error %v", err)
+			default:
+			}
+			end(t, e.link.RX[gone].(*RX))
+			must(t, ended(t, done))
+			must(t, ended(t, e.send(t)))
+			if rx := e.link.RX[gone]; rx.Received() != 128_000 || rx.Lost() == 0 {
+				t.Errorf("%d frames came back to the reader that is gone, %d of them lost", rx.Received(), rx.Lost())
+			}
+
+			e.cpu = cpus[1]
+			done = e.fill(t)
+			got := 0
+			for err := error(nil); ; {
+				got += e.pollFrom(t, other)
+				select {
+				case err = <-done:
+					must(t, err)
+					got += e.pollFrom(t, other)
+					if rx := e.link.RX[other]; got != 64_000 || rx.Received() != 64_000 || rx.Lost() != 0 {
+						t.Errorf("%d of 64000 frames are read, %d came back, %d lost", got, rx.Received(), rx.Lost())
+					}
+					return
+				default:
+				}
+			}
+		})
+	}
 }
 
 // TestOverrun sends past a buffer without waiting, from another link: what is read and what is lost add up, again and again.

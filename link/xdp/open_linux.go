@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -77,7 +78,7 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 // prepare fills in the defaults, and finds the interface.
 //
 // Unless told otherwise there are as many receive queues as senders, since so many processors are there to be used, in the
-// memory of one.
+// memory of one at most: rings are powers of two.
 func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error) {
 	own := cfg.Receivers == 0
 	cfg, err := cfg.WithDefaults()
@@ -97,7 +98,7 @@ func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error)
 	}
 	if own {
 		cfg.Receivers = min(cfg.Senders, maxReceivers)
-		cfg.RingBytes /= cfg.Receivers
+		cfg.RingBytes = ringSize(cfg.RingBytes) >> bits.Len(uint(cfg.Receivers-1))
 	}
 	dev, err := lookUp(cfg)
 	return cfg, dev, err
