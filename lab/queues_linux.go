@@ -3,15 +3,20 @@ package lab
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
-// spreadQueues has each processor send on a queue of its own, as drivers of network cards do for themselves and that of
-// virtual cables does not (XPS, Documentation/networking/scaling.rst in the kernel's source). It wants root.
+// spreadQueues has each processor that we may use send on a queue of its own, as drivers of network cards do for themselves and
+// that of virtual cables does not (XPS, Documentation/networking/scaling.rst in the kernel's source): that which the cable's
+// driver takes for what XDP sends there. It wants root.
 func spreadQueues(name string, queues int) error {
+	var ours unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &ours); err != nil {
+		return fmt.Errorf("look up our processors: %w", err)
+	}
 	sys, err := openSys()
 	if err != nil {
 		return fmt.Errorf("read sysfs of the namespace: %w", err)
@@ -19,8 +24,10 @@ func spreadQueues(name string, queues int) error {
 	defer unix.Close(sys)
 	for q := range queues {
 		mask := new(big.Int)
-		for cpu := q; cpu < runtime.NumCPU(); cpu += queues {
-			mask.SetBit(mask, cpu, 1)
+		for cpu := q; cpu < len(ours)*bits.UintSize; cpu += queues {
+			if ours.IsSet(cpu) {
+				mask.SetBit(mask, cpu, 1)
+			}
 		}
 		path := fmt.Sprintf("class/net/%s/queues/tx-%d/xps_cpus", name, q)
 		if err := writeAt(sys, path, cpuMask(mask)); err != nil {

@@ -138,9 +138,9 @@ func TestWorldMistakes(t *testing.T) {
 			t.Errorf("Truth of %+v: error %v, want one with %q", h, err, want)
 		}
 	}
-	w := World{Hosts: []Hosts{{Prefix: ok}, {Prefix: ok}}, Ports: []uint16{0}, Sources: 253}
+	w := World{Hosts: []Hosts{{Prefix: ok}, {Prefix: ok}}, Ports: []uint16{0}, Sources: 253, Queues: 257}
 	_, err := w.Truth()
-	for _, want := range []string{"hosts 1 (10.0.0.0/8): the same prefix as hosts 0", "port 0", "253 extra source"} {
+	for _, want := range []string{"hosts 1 (10.0.0.0/8): the same prefix as hosts 0", "port 0", "253 extra source", "257 queues: must be 0 to 256"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q among all mistakes", err, want)
 		}
