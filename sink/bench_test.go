@@ -11,7 +11,7 @@ import (
 // BenchmarkWrite writes rows of tcp_synscan that differ in address and time, as they do in a scan of a million rows a
 // second.
 func BenchmarkWrite(b *testing.B) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		for _, fields := range []string{"saddr", "*"} {
 			b.Run(f.Name+"/"+fields, func(b *testing.B) {
 				s := f.New(io.Discard, Options{Fields: fields})

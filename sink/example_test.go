@@ -20,8 +20,8 @@ func Example() {
 	row.Values[0] = record.Address(netip.MustParseAddr("192.0.2.1"))
 	row.Values[1] = record.Uint(443)
 	row.Values[2] = record.Boolean(true)
-	for _, format := range sink.Formats() {
-		s := format.New(os.Stdout, sink.Options{Fields: "*"})
+	all := sink.Options{Fields: "*"}
+	for _, s := range []sink.Sink{sink.NewCSV(os.Stdout, all), sink.NewJSON(os.Stdout, all)} {
 		if err := s.Open(schema); err != nil {
 			fmt.Println(err)
 			return

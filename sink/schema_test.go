@@ -97,27 +97,24 @@ func synRow(t testing.TB) *record.Record {
 }
 
 // render returns what the format writes for rows of one schema.
-func render(t testing.TB, format string, o Options, rows ...*record.Record) string {
+func render(t testing.TB, name string, o Options, rows ...*record.Record) string {
 	t.Helper()
-	f, err := Lookup(format)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := named(name)
 	var b bytes.Buffer
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
 	s := f.New(&b, o)
 	if err := s.Open(rows[0].Schema); err != nil {
-		t.Fatalf("open %s: %v", format, err)
+		t.Fatalf("open %s: %v", name, err)
 	}
 	for _, r := range rows {
 		if err := s.Write(r); err != nil {
-			t.Fatalf("write %s: %v", format, err)
+			t.Fatalf("write %s: %v", name, err)
 		}
 	}
 	if err := s.Close(); err != nil {
-		t.Fatalf("close %s: %v", format, err)
+		t.Fatalf("close %s: %v", name, err)
 	}
 	return b.String()
 }

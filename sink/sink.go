@@ -20,9 +20,6 @@ package sink
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/zmap-go/zmap/record"
@@ -64,42 +61,6 @@ type Options struct {
 	Location *time.Location // zone that times are printed in; nil is local time
 }
 
-// A Format is one output module.
-type Format struct {
-	Name string
-	Doc  string // one line
-	New  func(io.Writer, Options) Sink
-}
-
-// Formats returns all output modules, sorted by name: --list-output-modules prints them in this order.
-func Formats() []Format {
-	return []Format{
-		{
-			Name: "csv",
-			Doc:  "comma separated values with a header row",
-			New:  func(w io.Writer, o Options) Sink { return NewCSV(w, o) },
-		},
-		{
-			Name: "json",
-			Doc:  "one JSON object a line, without null fields",
-			New:  func(w io.Writer, o Options) Sink { return NewJSON(w, o) },
-		},
-	}
-}
-
-// Lookup returns the output module with that name.
-func Lookup(name string) (Format, error) {
-	formats := Formats()
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		if f.Name == name {
-			return f, nil
-		}
-		names[i] = f.Name
-	}
-	return Format{}, fmt.Errorf("unknown output module %q: expected %s", name, strings.Join(names, " or "))
-}
-
 var (
 	_ Sink    = (*CSV)(nil)
 	_ Sink    = (*JSON)(nil)
@@ -107,4 +68,6 @@ var (
 	_ Flusher = (*JSON)(nil)
 	_ Chooser = (*CSV)(nil)
 	_ Chooser = (*JSON)(nil)
+	_ Chooser = (*Exec)(nil)
+	_ Flusher = (*Exec)(nil)
 )

@@ -16,24 +16,26 @@ import (
 	"github.com/zmap-go/zmap/record"
 )
 
-func TestFormats(t *testing.T) {
-	names := make([]string, len(Formats()))
-	for i, f := range Formats() {
-		names[i] = f.Name
-		if got, err := Lookup(f.Name); err != nil || got.Name != f.Name || f.Doc == "" {
-			t.Errorf("Lookup(%q): got %q, %v", f.Name, got.Name, err)
-		}
-	}
-	if want := []string{"csv", "json"}; !slices.Equal(names, want) {
-		t.Errorf("formats: got %q, want %q", names, want)
-	}
-	if _, err := Lookup("xml"); err == nil || err.Error() != `unknown output module "xml": expected csv or json` {
-		t.Errorf(`Lookup("xml"): got %v`, err)
+// A format is one of those of text.
+type format struct {
+	Name string
+	New  func(io.Writer, Options) Sink
+}
+
+func formats() []format {
+	return []format{
+		{"csv", func(w io.Writer, o Options) Sink { return NewCSV(w, o) }},
+		{"json", func(w io.Writer, o Options) Sink { return NewJSON(w, o) }},
 	}
 }
 
+// named is the format with that name.
+func named(name string) format {
+	return formats()[slices.IndexFunc(formats(), func(f format) bool { return f.Name == name })]
+}
+
 func TestOpenErrors(t *testing.T) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		for fields, want := range map[string]string{"saddr,nope": `unknown output field "nope"`, "": "no output field named", " , ": "no output field named"} {
 			var b bytes.Buffer
 			s := f.New(&b, Options{Fields: fields})
@@ -75,7 +77,7 @@ func writeRows(t *testing.T, s Sink, n int) {
 
 // TestBuffering: the header comes at once, rows at Flush, at Close or when many have come, and no byte twice.
 func TestBuffering(t *testing.T) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		p := &pieces{room: 1 << 30}
 		s := f.New(p, Options{Fields: "saddr"})
 		if err := s.Open(synSchema()); err != nil {
@@ -120,7 +122,7 @@ func TestWriteErrors(t *testing.T) {
 		{&os.PathError{Op: "write", Path: "x", Err: syscall.EPIPE}, syscall.EPIPE, true},
 		{&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, syscall.ENOSPC, false},
 	}
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		for _, tt := range tests {
 			p := &pieces{room: 100, err: tt.err}
 			s := f.New(p, Options{Fields: "saddr"})
@@ -276,7 +278,7 @@ func TestStamp(t *testing.T) {
 
 // TestWriteAllocs: a row costs no allocation, whatever is in it.
 func TestWriteAllocs(t *testing.T) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		s := f.New(io.Discard, Options{Fields: "*"})
 		row := synRow(t)
 		set(t, row, "icmp_unreach_str", record.Text("a,\"b\"/\n\xff é"))

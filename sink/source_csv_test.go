@@ -160,11 +160,7 @@ func checkAgain(t *testing.T, format, text string, o SourceOptions) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	w, err := Lookup(format)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := w.New(&b, Options{Fields: "*"})
+	out := named(format).New(&b, Options{Fields: "*"})
 	if err := out.Open(schema); err != nil {
 		t.Fatal(err)
 	}

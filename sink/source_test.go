@@ -192,7 +192,7 @@ func (d dice) rows(s *record.Schema, n int) []*record.Record {
 // TestSourcesReadWhatSinksWrite: rows of random schemas come back as they were, and writing those again gives the same text. CSV
 // makes null of what is empty.
 func TestSourcesReadWhatSinksWrite(t *testing.T) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		for seed := range uint64(400) {
 			d := newDice(seed, f.Name == "json")
 			s := d.schema()
@@ -229,7 +229,7 @@ func TestSourcesReadWhatSinksWrite(t *testing.T) {
 
 // TestSourcesCut: of a text that breaks off anywhere, the whole rows come back, and then an error that names the line.
 func TestSourcesCut(t *testing.T) {
-	for _, f := range Formats() {
+	for _, f := range formats() {
 		for seed := range uint64(20) {
 			d := newDice(seed, f.Name == "json")
 			s := d.schema()

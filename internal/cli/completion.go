@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/zmap-go/zmap/citizen"
+	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
-	"github.com/zmap-go/zmap/sink"
 )
 
 // offerValues makes root ready to answer a completion script: it learns what the options can have for an argument. Options
@@ -49,7 +49,7 @@ func moduleNames() []string {
 // formatNames are the names of the output modules.
 func formatNames() []string {
 	var names []string
-	for _, f := range sink.Formats() {
+	for _, f := range outputs.Kinds() {
 		names = append(names, f.Name)
 	}
 	return names

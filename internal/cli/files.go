@@ -85,46 +85,6 @@ func (j *job) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// openOutput makes the sink and the file behind it.
-func (j *job) openOutput() error {
-	if why := goneFormat(j.o.format); why != "" {
-		return argError("output-module", j.o.format, errors.New(why))
-	}
-	format, err := sink.Lookup(j.o.format)
-	if err != nil {
-		return fmt.Errorf("--output-module: %w", err)
-	}
-	fields := j.o.fields
-	if fields == "" {
-		fields = "saddr"
-		if zmap.SeveralPorts(j.config.Ports) {
-			fields = "saddr,sport"
-		}
-	}
-	options := sink.Options{Fields: fields, NoHeader: j.o.noHeader || j.defaultMode()}
-	schema := engine.Schema(j.config.Probe.Describe())
-	// A sink that leads nowhere says whether the format can hold the fields, before a file is emptied for them.
-	if err := format.New(io.Discard, options).Open(schema); err != nil {
-		return fmt.Errorf("--output-fields: %w", err)
-	}
-	for _, line := range oldFields(schema, fields+" "+j.o.filter) {
-		j.log.Warn(line, "module", "zmap")
-	}
-	w := j.std.Out
-	switch {
-	case j.o.output != "" && j.o.output != "-":
-		f, err := j.open("output-file", j.o.output)
-		if err != nil {
-			return err
-		}
-		w = f
-	case j.o.fastDryRun:
-		w = io.Discard // standard output belongs to the probes, and a reader counts bytes
-	}
-	j.config.Outputs = []zmap.Output{{Name: format.Name, Sink: format.New(w, options), Filter: j.o.filter, DefaultMode: j.defaultMode()}}
-	return nil
-}
-
 // openMetadata opens the file for the metadata.
 func (j *job) openMetadata() error {
 	var err error

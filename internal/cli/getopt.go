@@ -70,6 +70,27 @@ func (v *textValue) Set(s string) error {
 	return nil
 }
 
+// listValue is an option that may be given several times.
+type listValue struct {
+	p     *[]string
+	given bool // what is there is no default
+}
+
+func (v *listValue) String() string { return strings.Join(*v.p, " ") }
+func (v *listValue) Type() string   { return "string" }
+
+// Set adds one more.
+func (v *listValue) Set(s string) error {
+	if s == "" {
+		return errEmpty
+	}
+	if !v.given {
+		*v.p, v.given = nil, true
+	}
+	*v.p = append(*v.p, s)
+	return nil
+}
+
 // intValue is an option with an integer between bounds.
 type intValue struct {
 	once

@@ -161,6 +161,7 @@ func ExampleMain() {
 	fmt.Println("exit code", code)
 	// Output:
 	// csv
+	// exec
 	// json
 	// exit code 0
 }

@@ -29,7 +29,8 @@ type scanOptions struct {
 	module, moduleArgs                               string
 	ttl                                              int64
 	listModules, listPayloads                        bool
-	fields, format, formatArgs, filter               string
+	fields, formatArgs, filter                       string
+	outputs                                          []string
 	listFormats, listFields, noHeader                bool
 	dedup                                            string
 	dedupWindow                                      int64
@@ -58,7 +59,7 @@ type scanOptions struct {
 func defaults() *scanOptions {
 	return &scanOptions{
 		rate: -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
-		module: "tcp_synscan", format: "csv", dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
+		module: "tcp_synscan", outputs: []string{"csv"}, dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
 		threads: -1,
 	}
 }
@@ -152,8 +153,9 @@ func probeOptions(o *scanOptions) *pflag.FlagSet {
 func outputOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas; * for all (default saddr, or saddr,sport for several ports)")
-	s.text(&o.format, "output-module", "O", "`format` of the results: csv or json (default csv)")
-	s.textOrEmpty(&o.formatArgs, "output-args", "`arguments` of the output module; kept in the metadata")
+	s.texts(&o.outputs, "output-module", "O", "`output` for the results, csv or json among others (default csv); may be given several times: "+
+		"csv=a.csv,fields=saddr,sport")
+	s.textOrEmpty(&o.formatArgs, "output-args", "`arguments` of the output module: exec's command; kept in the metadata")
 	s.textOrEmpty(&o.filter, "output-filter", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
 	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
 	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module")
@@ -214,6 +216,11 @@ func (s optionSet) text(p *string, long, short, help string) {
 // textOrEmpty is text for options without a letter, whose argument may be empty.
 func (s optionSet) textOrEmpty(p *string, long, help string) {
 	s.Var(&textValue{p: p, empty: true}, long, help)
+}
+
+// texts is text for options that may be given several times.
+func (s optionSet) texts(p *[]string, long, short, help string) {
+	s.VarP(&listValue{p: p}, long, short, help)
 }
 
 func (s optionSet) integer(p *int64, long, short, help string, least, most int64) {

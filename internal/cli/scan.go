@@ -69,7 +69,7 @@ func (j *job) prepare() error {
 		j.log.Warn(r, "module", "zmap")
 	}
 	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
-	for _, open := range []func() error{j.openMetadata, j.openUnreachable, j.openOutput, j.openStatus} {
+	for _, open := range []func() error{j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus} {
 		if err == nil {
 			err = open()
 		}

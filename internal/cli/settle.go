@@ -35,9 +35,9 @@ func (o *scanOptions) settle(options *pflag.FlagSet, etc string) error {
 	}
 	o.remarks = append(o.remarks, remarks...)
 	o.typed = givenIn(options)
-	if isDefaultFormat(o.format) {
-		o.remarks = append(o.remarks, "output module "+o.format+" is what a scan without --output-module writes")
-		o.format = "csv"
+	if len(o.outputs) == 1 && isDefaultFormat(o.outputs[0]) {
+		o.remarks = append(o.remarks, "output module "+o.outputs[0]+" is what a scan without --output-module writes")
+		o.outputs = []string{"csv"}
 		delete(o.typed, "output-module")
 	}
 	if o.summary {
