@@ -89,10 +89,10 @@ type Config struct {
 	Dedup       dedup.Method // zero means full for one port, window for more
 	DedupWindow int          // 0 means [dedup.DefaultWindow]
 
-	Hooks Hooks
+	Hooks Hooks // what to call while the scan runs
 	// Log gets what a user may want to know and no error says, before the first probe: entries of lists that were passed over
 	// (Error), doubts about arguments, addresses and routes (Warn), targets that are asked by ARP (Info), the way and the link
-	// that were chosen (Debug). It is called from the goroutine of Run or Explain. Nil means no log.
+	// that were chosen (Debug); and while the scan runs, outputs and hooks that are lost (Error). Nil means no log.
 	Log *slog.Logger
 }
 
@@ -107,16 +107,6 @@ type Output struct {
 
 // Unlimited is the rate of a scan that goes as fast as the link takes it.
 const Unlimited = math.MaxFloat64
-
-// Hooks are called while a scan runs, never two at a time. A hook that blocks holds up the scan's start, or the progress
-// that follows and the scan's end, but no probe and no answer. Nil means not wanted.
-type Hooks struct {
-	// Start is called when everything is resolved and open; the first probe follows. Both arguments stay valid: the plan for
-	// reading, the control for as long as the scan runs, and without effect afterwards.
-	Start func(*Plan, *Control)
-	// Progress is called about every second, and once more when the last row is written.
-	Progress func(Progress)
-}
 
 // A Control steers a scan while it runs. Its methods may be called from any goroutine.
 type Control struct{ scan *engine.Scan }

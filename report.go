@@ -49,6 +49,8 @@ type Report struct {
 	Reason             Stop
 	FinalRate          float64        // as Rate, at the end: another if [Control.SetRate] changed it
 	Outputs            []OutputResult // as in Config
+	Hooks              []HookFault    // hooks that did not get all that there was for them; nil if all got it
+	HookWait           time.Duration  // for how long the scan was held since hooks were slow
 	SendStart, SendEnd time.Time
 	RecvStart, RecvEnd time.Time
 }

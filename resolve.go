@@ -33,6 +33,7 @@ type setup struct {
 	outs   []engine.Output
 	rate   float64  // probes per second; 0 means not limited
 	odd    []string // what is no mistake, but may not be meant
+	hooks  *hooks
 }
 
 // resolve fills in the defaults and reads the texts. It touches neither files nor the network, and reports all mistakes

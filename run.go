@@ -39,11 +39,13 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	s.hooks = newHooks(s.Hooks, s.Log)
 	err = s.scan(ctx, report)
 	if ended := ctx.Err(); ended != nil && report.Reason == engine.Running && errors.Is(err, ended) {
 		report.Reason = engine.Interrupted // before the first probe
 		err = &engine.StopError{Reason: engine.Interrupted, Err: context.Cause(ctx)}
 	}
+	s.hooks.end(ctx, report, err)
 	return report, err
 }
 
@@ -133,15 +135,13 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Limits: c.limits, Clock: engine.SystemClock(),
-		CheckPort: s.CheckPort, Cores: s.Cores, OnTick: s.Hooks.Progress,
+		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(),
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {
 		return err
 	}
-	if s.Hooks.Start != nil {
-		s.Hooks.Start(plan, &Control{scan})
-	}
+	s.hooks.start(plan, scan)
 	res, err := scan.Run(ctx)
 	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd

@@ -52,3 +52,32 @@ func (r *Record) SetBytes(i int, b []byte) {
 	}
 	r.Values[i] = Bytes(r.Copy(b))
 }
+
+// Set makes r the same row as src, of which it keeps nothing: bytes are copied into r's own memory, and the objects of
+// repeated fields are made anew. Values before are forgotten, as by Reset.
+func (r *Record) Set(src *Record) {
+	r.Reset()
+	r.Schema = src.Schema
+	r.Values = append(r.Values[:0], src.Values...)
+	for i := range r.Values {
+		r.own(&r.Values[i])
+	}
+}
+
+// own has v refer to nothing but constants and r's own memory.
+func (r *Record) own(v *Value) {
+	switch v.kind {
+	case KindBytes:
+		v.raw = r.Copy(v.raw)
+	case KindList:
+		list := make([]Object, len(*v.list))
+		for i, o := range *v.list {
+			list[i] = append(Object(nil), o...)
+			for k := range list[i] {
+				r.own(&list[i][k].Value)
+			}
+		}
+		v.list = &list
+	default:
+	}
+}

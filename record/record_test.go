@@ -144,3 +144,33 @@ func TestSizeIsWhatTheHeapGrowsBy(t *testing.T) {
 		t.Errorf("a record takes %.0f bytes of the heap, Size says %.0f", got, want)
 	}
 }
+
+// TestSetSharesNothing changes all that a row was made of after it was set from it, and sets it from itself's like.
+func TestSetSharesNothing(t *testing.T) {
+	src, dst := New(testSchema()), New(testSchema())
+	inner := []byte("inner")
+	fill := func() {
+		src.Reset()
+		src.Values[0] = Text("text")
+		src.SetBytes(1, []byte("outer"))
+		src.Values[2] = List([]Object{{{Name: "a", Value: Bytes(src.Copy(inner))}, {Name: "b", Value: List([]Object{{{Name: "c", Value: Text("deep")}}})}}})
+	}
+	fill()
+	for range 2 {
+		dst.SetBytes(3, []byte("before"))
+		dst.Set(src)
+	}
+	src.Values[2].List()[0][0].Value = Uint(1)
+	src.Values[2].List()[0][1].Value.List()[0][0].Value = Uint(2)
+	src.Reset()
+	_ = src.Copy(bytes.Repeat([]byte{0xff}, 100))
+	object := dst.Values[2].List()[0]
+	if dst.Schema != src.Schema || dst.Values[0].Text() != "text" || string(dst.Values[1].Bytes()) != "outer" ||
+		!dst.Values[3].IsNull() || string(object[0].Value.Bytes()) != "inner" || object[1].Value.List()[0][0].Value.Text() != "deep" {
+		t.Errorf("the row changed with the one that it was set from: %+v", dst.Values)
+	}
+	src.SetBytes(1, inner)
+	if n := testing.AllocsPerRun(100, func() { dst.Set(src) }); n != 0 {
+		t.Errorf("got %v allocations per row without repeated fields, want 0", n)
+	}
+}

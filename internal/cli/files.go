@@ -151,6 +151,7 @@ func (j *job) openStatus() error {
 	}
 	var plan *zmap.Plan
 	var m *monitor.Monitor
+	j.config.Hooks.Patience = -1 // a terminal may stand still for as long as somebody reads it
 	j.config.Hooks.Start = func(p *zmap.Plan, _ *zmap.Control) {
 		plan = p
 		j.beginFiles()

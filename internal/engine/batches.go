@@ -29,8 +29,9 @@ func Memory(d probe.Description, receivers int) uint64 {
 
 // A batch is a number of rows on their way to the collector, which gives it back.
 type batch struct {
-	rows []*record.Record
-	n    int
+	rows    []*record.Record
+	n       int
+	indexes []uint64 // of the rows' targets
 }
 
 // A stock holds the batches that are empty. The one that was given back last is taken first: its rows are still in the
@@ -70,7 +71,7 @@ func (s *stock) take() *batch {
 
 // give takes back a batch that the collector has done with.
 func (s *stock) give(b *batch) {
-	b.n = 0
+	b.n, b.indexes = 0, b.indexes[:0]
 	s.mu.Lock()
 	s.idle = append(s.idle, b)
 	s.mu.Unlock()
@@ -78,7 +79,7 @@ func (s *stock) give(b *batch) {
 }
 
 func newBatch(schema *record.Schema) *batch {
-	b := &batch{rows: make([]*record.Record, batchRows)}
+	b := &batch{rows: make([]*record.Record, batchRows), indexes: make([]uint64, 0, batchRows)}
 	for i := range b.rows {
 		b.rows[i] = record.New(schema)
 	}

@@ -13,12 +13,14 @@ const flushEvery = 100 * time.Millisecond
 // blocks for ever.
 type collector struct {
 	scan   *Scan
-	failed int // outputs
+	failed int  // outputs
+	hooked bool // a hook looks at rows
 }
 
 // run ends when the queue is closed.
 func (c *collector) run() {
 	s := c.scan
+	c.hooked = s.cfg.Hooks.rows()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -42,11 +44,20 @@ func (c *collector) run() {
 func (c *collector) take(b *batch) {
 	s := c.scan
 	most := s.cfg.Limits.MaxResults
-	for _, row := range b.rows[:b.n] {
-		if most > 0 && s.rows.Load() >= most {
+	for i, row := range b.rows[:b.n] {
+		if most > 0 && s.rows.Load() >= most || s.halted.Load() {
 			return
 		}
-		if c.write(row) && s.rows.Add(1) == most {
+		if c.hooked {
+			s.answered(row, b.indexes[i])
+		}
+		if !c.write(row) {
+			continue
+		}
+		if s.cfg.Hooks.Row != nil {
+			s.cfg.Hooks.Row(row)
+		}
+		if s.rows.Add(1) == most {
 			s.stop.stopScan(MaxResults, nil)
 		}
 	}

@@ -44,9 +44,7 @@ type Config struct {
 	// OnLost is called by the goroutine that writes rows when one of several outputs has failed, while the others go on. It may
 	// be nil.
 	OnLost func(*OutputError)
-	// OnTick is called about every second with the progress so far, and once more when the last row is written; never twice
-	// at a time. It may be nil.
-	OnTick func(Progress)
+	Hooks  Hooks
 }
 
 // An Order gives out the indexes of the targets to ask, in order: a [permute.Walk], or a [permute.Listed]. It is owned by one

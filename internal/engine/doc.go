@@ -11,6 +11,7 @@
 //	                                                              |
 //	                                            collector (one): filter -> sink
 //
-// A slow collector closes the gate: the scan slows, rows are not lost. The engine knows no command line, no file and no
-// network configuration; package zmap resolves those.
+// A slow collector closes the gate: the scan slows, rows are not lost. Hooks are told by senders and the collector; package
+// zmap puts what they are told into a queue, and holds the gate when that fills up. The engine knows no command line, no file
+// and no network configuration; package zmap resolves those.
 package engine

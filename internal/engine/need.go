@@ -9,12 +9,15 @@ import (
 // The others stay null: all fields of a row are two kilobytes of memory to be written and read again, for every answer.
 type need struct{ ip, module, times bool }
 
-// need finds out what filters and sinks read, and what the engine itself cannot know without the module's part. The sinks must
+// need finds out what filters, sinks and hooks read, and what the engine itself cannot know without the module's part. The sinks must
 // be open.
 func (s *Scan) need(dec probe.Decoder) need {
 	_, judge := dec.(probe.Judge)
 	l := &s.layout
 	n := need{module: !judge || l.app >= 0}
+	if s.cfg.Hooks.rows() {
+		return need{ip: true, module: true, times: true}
+	}
 	for i := range s.outputs {
 		o := &s.outputs[i]
 		chooser, ok := o.Sink.(sink.Chooser)

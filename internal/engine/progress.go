@@ -12,6 +12,8 @@ type Progress struct {
 	Sending   bool          // false during the cooldown
 	Tries     int           // probes per target
 	Rate      float64       // the rate aimed at, probes per second; 0 means not limited
+	HookQueue float64       // how full the queue of events for hooks is, from 0 to 1; more than half of it holds the senders back
+	HookWait  time.Duration // for how long in all it was, so that hooks have slowed the scan
 }
 
 // HitRate returns successful first answers per target asked, in percent; 0 before the first target.
@@ -39,6 +41,9 @@ func percent(part, whole uint64) float64 {
 // Progress returns the numbers of this moment. It may be called from any goroutine, during and after Run.
 func (s *Scan) Progress() Progress {
 	p := Progress{Counts: s.Counts(), At: time.Now(), Tries: s.cfg.Tries, Rate: s.Rate(), Sending: s.ended.Load() == 0}
+	if s.cfg.Hooks.Load != nil {
+		p.HookQueue, p.HookWait = s.cfg.Hooks.Load()
+	}
 	begun := s.begun.Load()
 	if begun == 0 {
 		return p

@@ -19,7 +19,7 @@ func TestProgress(t *testing.T) {
 	var seen []Progress
 	p := plan{network: "10.0.0.0/22", hosts: hosts, change: func(c *Config) {
 		c.Rate, c.Limits.Cooldown = 102.4, 5*time.Second
-		c.OnTick = func(p Progress) { seen = append(seen, p) }
+		c.Hooks.Tick = func(p Progress) { seen = append(seen, p) }
 	}}
 	bubble(t, p, func(t *testing.T, x *trial) {
 		res := x.end(t, WalkDone)
@@ -69,7 +69,7 @@ func TestRemainingIsThatOfTheNearestLimit(t *testing.T) {
 			p := plan{network: "10.0.0.0/16", hosts: everyone, change: func(cfg *Config) {
 				c.limits.MaxSendFailures = -1
 				cfg.Rate, cfg.Limits = c.rate, c.limits
-				cfg.OnTick = func(p Progress) {
+				cfg.Hooks.Tick = func(p Progress) {
 					if p.Elapsed == 4*time.Second {
 						at = p
 					}

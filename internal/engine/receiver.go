@@ -36,12 +36,10 @@ type receiver struct {
 	parsed packet.Parsed
 	module record.Record // the module's fields of the row that is being filled
 	batch  *batch
-	// indexes are those of the targets of the batch's rows.
-	indexes []uint64
-	count   heard
-	counts  *recvCounts // where count is shown
-	until   int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
-	past    bool        // a frame came after that: all before it have been looked at
+	count  heard
+	counts *recvCounts // where count is shown
+	until  int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
+	past   bool        // a frame came after that: all before it have been looked at
 }
 
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
@@ -98,7 +96,7 @@ func (r *receiver) take(f *link.Frame) {
 		r.batch = r.scan.free.take()
 	}
 	r.fill(r.batch.rows[r.batch.n], f, &t)
-	r.indexes = append(r.indexes, t.Index)
+	r.batch.indexes = append(r.batch.indexes, t.Index)
 	if r.batch.n++; r.batch.n == len(r.batch.rows) {
 		r.flush()
 	}
@@ -132,10 +130,10 @@ func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) {
 // judge finds the repeats among the rows of the batch, counts them all, and drops those that no output wants in default
 // mode. It looks at many together because memory that one has to wait for comes while others are asked for.
 func (r *receiver) judge() {
-	s, rows := r.scan, r.batch.rows
-	s.cfg.Seen.Warm(r.indexes)
+	s, rows, indexes := r.scan, r.batch.rows, r.batch.indexes
+	s.cfg.Seen.Warm(indexes)
 	kept := 0
-	for i, index := range r.indexes {
+	for i, index := range indexes {
 		row := rows[i]
 		success := row.Values[s.layout.success].Bool()
 		outcome := dedup.Failure
@@ -148,10 +146,10 @@ func (r *receiver) judge() {
 			continue
 		}
 		s.layout.setRepeat(row, repeat)
-		rows[kept], rows[i] = row, rows[kept]
+		rows[kept], rows[i], indexes[kept] = row, rows[kept], index
 		kept++
 	}
-	r.batch.n, r.indexes = kept, r.indexes[:0]
+	r.batch.n, r.batch.indexes = kept, indexes[:kept]
 }
 
 // tally adds one validated answer to the counters.

@@ -30,7 +30,8 @@ type Scan struct {
 	rows       atomic.Uint64
 
 	outputs   []output
-	firstOnly bool // no output wants other rows than first successes
+	firstOnly bool // nobody wants other rows than first successes
+	halted    atomic.Bool
 	queue     chan *batch
 	free      *stock
 
@@ -66,7 +67,7 @@ func New(cfg Config) (*Scan, error) {
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
 		outputs:     newOutputs(cfg.Outputs),
-		firstOnly:   cfg.defaultModeOnly(),
+		firstOnly:   cfg.defaultModeOnly() && cfg.Hooks.Answer == nil,
 		queue:       make(chan *batch, queueLen),
 		free:        newStock(lay.schema, batchesFor(len(cfg.Link.RX))),
 		sendingDone: make(chan struct{}),
@@ -143,8 +144,8 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	close(s.queue)
 	<-collected
 	<-watched
-	if s.cfg.OnTick != nil {
-		s.cfg.OnTick(s.Progress())
+	if s.cfg.Hooks.Tick != nil {
+		s.cfg.Hooks.Tick(s.Progress())
 	}
 
 	var err error
@@ -171,7 +172,7 @@ func (s *Scan) receiver(i int) *receiver {
 	tags := s.tagger()
 	r := &receiver{
 		scan: s, rx: s.cfg.Link.RX[i], dec: s.cfg.Probe.NewDecoder(), tags: tags, asked: askedTags{Tagger: tags},
-		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i], indexes: make([]uint64, 0, batchRows),
+		desc: s.cfg.Probe.Describe(), counts: &s.recvCounts[i],
 	}
 	r.need = s.need(r.dec)
 	r.judges, _ = r.dec.(probe.Judge)

@@ -24,6 +24,7 @@ const reserveWait = 10 * time.Millisecond
 // the others are looked up, and the same goes for the tags.
 type sender struct {
 	scan   *Scan
+	number int // of the sender, from 0
 	tx     link.TX
 	walk   Order
 	enc    probe.Encoder
@@ -58,7 +59,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		route.Random = cfg.Random(i)
 	}
 	s := &sender{
-		scan: scan, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
+		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
@@ -121,6 +122,9 @@ func (s *sender) batch(n int) error {
 		s.stamp(s.slots[:filled])
 		if err := s.tx.Submit(s.slots[:filled]); err != nil {
 			return err
+		}
+		if sent := s.scan.cfg.Hooks.Sent; sent != nil {
+			sent(s.number, filled)
 		}
 		n -= filled
 	}

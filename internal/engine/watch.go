@@ -40,8 +40,8 @@ func (s *Scan) watch(ctx context.Context) {
 		case <-second.C:
 			p := s.Progress()
 			s.guard(&p, &lowSince)
-			if s.cfg.OnTick != nil {
-				s.cfg.OnTick(p)
+			if s.cfg.Hooks.Tick != nil {
+				s.cfg.Hooks.Tick(p)
 			}
 		case <-s.listening:
 			return
