@@ -43,6 +43,7 @@ func rooms() []room {
 		{"lab/bench", []string{"lab"}, []string{"syscall"}, "runs scanners as whole processes in a lab; syscall for signals"},
 		{"lab/wire", []string{"link"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, "virtual cables for the tests of what is below link"},
 		{"filter", []string{"record"}, nil, "level 1: conditions on rows"},
+		{"annotate", []string{"record"}, []string{"github.com/gaissmai/bart", "github.com/oschwald/maxminddb-golang"}, "level 1: what is known of an address; longest prefixes and MaxMind's format are others' work"},
 		{"sink", []string{"record"}, []string{"syscall"}, "level 1: rows to bytes; syscall for EPIPE and process groups"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
 		{"link/batch", []string{"link"}, nil, "what transmit queues have in common that send at once"},
