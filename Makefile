@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page
+.PHONY: build test test-peers race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page pgo
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -52,6 +52,12 @@ bench-go: ## stages by themselves: walk, target, tag and patch behind 100,000 bl
 
 bench-page: build ## docs/performance.md and its pictures, in less than nine minutes on a machine that is idle otherwise
 	$(GO) run ./lab/bench page -zmap $(BIN)/zmap
+
+pgo: ## the profile that the program is compiled with, from the engine's benchmarks: commit it when the hot path has changed
+	@mkdir -p $(BIN)
+	$(GO) test ./internal/engine -run '^$$' -bench 'BenchmarkGenerate|BenchmarkReceive' -benchtime 3s -pgo=off \
+		-o $(BIN)/engine.test -cpuprofile $(BIN)/new.pgo
+	mv $(BIN)/new.pgo cmd/zmap/default.pgo
 
 check: lint test test-peers race cross fuzz demo ## what .ci/run runs
 
