@@ -15,6 +15,7 @@ import (
 
 // A Plan is what a [Config] came to: everything that was chosen, found or drawn for a scan.
 type Plan struct {
+	ID          string // 128 random bits in hexadecimal, by which databases tell scans apart; "" for one that is only explained
 	Probe       string // name of the probe module
 	Schema      *record.Schema
 	FrameLen    int               // bytes of its longest frame, from the Ethernet header on

@@ -29,18 +29,20 @@ import (
 // starting or ended it early. When ctx ends, sending stops, answers on their way are awaited for a second, and the error
 // wraps the cause of ctx.
 //
-// The rows are in the sink when Run returns; closing what the sink writes to is the caller's part.
+// Run closes the sinks, however it ends: the rows are in them when it returns. Closing what they write to is the caller's
+// part.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	report := &Report{}
 	s, err := resolve(c)
 	if err != nil {
-		return report, err
+		return report, errors.Join(err, c.closeUnused())
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.hooks = newHooks(s.Hooks, s.Log)
 	err = s.scan(ctx, report)
+	err = s.closeOutputs(report, err)
 	if ended := ctx.Err(); ended != nil && report.Reason == engine.Running && errors.Is(err, ended) {
 		report.Reason = engine.Interrupted // before the first probe
 		err = &engine.StopError{Reason: engine.Interrupted, Err: context.Cause(ctx)}
@@ -104,6 +106,7 @@ func (s *setup) memory(c *course) dedup.Config {
 func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	report.FinalRate = s.rate
 	plan, mode := &report.Plan, netdev.Scan
+	plan.ID = newID()
 	if s.DryRun != nil {
 		mode = netdev.DryRun
 	}
@@ -131,6 +134,10 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return fmt.Errorf("draw validation key: %w", err)
 	}
+	if err := s.beginStores(plan); err != nil {
+		report.Reason = engine.SinkFailed
+		return err
+	}
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
@@ -146,33 +153,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
 	report.Outputs = res.Outputs
-	return s.closeOutputs(report, err)
-}
-
-// closeOutputs has the sinks write what they hold back, and returns the error of the scan. A scan that went well until then
-// ends for the reason that rows are lost; a sink that has failed before only says so again.
-func (s *setup) closeOutputs(report *Report, err error) error {
-	told := report.Reason == engine.SinkFailed || report.Reason == engine.ReaderGone
-	var lost []error
-	for i := range report.Outputs {
-		o := &report.Outputs[i]
-		if cerr := s.Outputs[i].Sink.Close(); o.Err == nil {
-			o.Err = cerr
-		}
-		switch {
-		case o.Err == nil || told:
-		case len(report.Outputs) == 1:
-			lost = append(lost, o.Err)
-		default:
-			lost = append(lost, &OutputError{Name: o.Name, Err: o.Err})
-		}
-	}
-	if len(lost) == 0 || err != nil {
-		return errors.Join(append([]error{err}, lost...)...)
-	}
-	stop := engine.SinkStop(errors.Join(lost...))
-	report.Reason = stop.Reason
-	return stop
+	return err
 }
 
 // indexes is one more than the highest index of a target in space.

@@ -1,12 +1,16 @@
 package zmap
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/sink"
 )
 
 // TestOutputs has one scan write to three places that want different rows, of which one fails after the first: the others get
@@ -77,5 +81,75 @@ func TestOutputThatDoesNotOpen(t *testing.T) {
 	var failed *OutputError
 	if !errors.As(err, &failed) || failed.Name != "disk" || r.Sent != 0 || len(rows.rows) != 0 || rows.closed != 1 {
 		t.Errorf("error %v after %d probes, closed %d times; want one of output disk, 0 probes, and closed once", err, r.Sent, rows.closed)
+	}
+}
+
+// A keeper is a store that notes what it is told, in order.
+type keeper struct {
+	badSink
+	begin   error
+	calls   []string
+	scan    sink.Scan
+	outcome sink.Outcome
+}
+
+func (k *keeper) Begin(s sink.Scan) error {
+	k.calls, k.scan = append(k.calls, "begin"), s
+	return k.begin
+}
+
+func (k *keeper) Open(s *record.Schema) error {
+	k.calls = append(k.calls, "open")
+	return k.badSink.Open(s)
+}
+
+func (k *keeper) End(o sink.Outcome) error {
+	k.calls, k.outcome = append(k.calls, "end"), o
+	return nil
+}
+
+func (k *keeper) Close() error {
+	k.calls = append(k.calls, "close")
+	return k.badSink.Close()
+}
+
+// TestStores: a store learns which scan its rows are of before the first, and how it ended after the last; one that fails is not
+// told that the scan went well.
+func TestStores(t *testing.T) {
+	startNet(t, lab.Hosts{Prefix: prefix("10.5.0.0/28"), Kind: lab.Kernel})
+	c, _ := synScan("10.5.0.0/28")
+	for _, k := range []struct {
+		name  string
+		store keeper
+		calls string
+		rows  int
+	}{
+		{"good", keeper{}, "begin open end close", 16},
+		{"no begin", keeper{begin: errFull}, "begin close", 0},
+		{"no open", keeper{badSink: badSink{open: errFull}}, "begin open close", 0},
+		{"no write", keeper{badSink: badSink{write: errFull}}, "begin open close", 0},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			c.Outputs = to(&k.store)
+			r, err := Run(t.Context(), c)
+			if got := strings.Join(k.store.calls, " "); got != k.calls {
+				t.Errorf("calls %s, want %s", got, k.calls)
+			}
+			var scope Scope
+			if jerr := json.Unmarshal(k.store.scan.Config, &scope); jerr != nil || k.store.scan.ID != r.ID || len(r.ID) != 32 ||
+				k.store.scan.Probe != "tcp_synscan" || scope.Ports != "80" || !slices.Equal(scope.Networks, c.Networks) || scope.Seed != r.Seed {
+				t.Errorf("the scan is %+v, error %v; want that of %s", k.store.scan, jerr, r.ID)
+			}
+			if k.rows == 0 {
+				if !errors.Is(err, errFull) || r.Reason != engine.SinkFailed {
+					t.Errorf("error %v, reason %q, want sink failed", err, r.Reason)
+				}
+				return
+			}
+			var counts Counts
+			if jerr := json.Unmarshal(k.store.outcome.Counts, &counts); jerr != nil || err != nil || counts.Rows != 16 || k.store.outcome.Reason != "walk done" {
+				t.Errorf("the outcome is %+v, errors %v and %v; want 16 rows", k.store.outcome, err, jerr)
+			}
+		})
 	}
 }
