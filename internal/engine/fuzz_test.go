@@ -34,7 +34,6 @@ func newListener(tb testing.TB, m probe.Module) *listener {
 		tb.Fatal(err)
 	}
 	l.r = s.receiver(0)
-	l.r.timed, _ = l.r.dec.(probe.TimedDecoder)
 	l.sinks = []sink.Sink{
 		sink.NewJSON(&l.json, sink.Options{Fields: "*"}),
 		sink.NewCSV(&l.csv, sink.Options{Fields: "saddr,classification,success,repeat", NoHeader: true}),

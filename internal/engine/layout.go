@@ -39,7 +39,8 @@ type layout struct {
 	module  int // position of the module's first field
 	system  int // position of the first system field
 	success int
-	app     int // position of app_success, -1 if the module has none
+	number  bool // success is a number in the rows of this module, 0 or 1
+	app     int  // position of app_success, -1 if the module has none
 }
 
 // Schema returns the fields of a scan with a probe module: those of the IP header, the module's own, those of the engine.
@@ -55,6 +56,7 @@ func newLayout(d probe.Description) (layout, error) {
 	if l.success, ok = l.schema.Lookup("success"); !ok {
 		return layout{}, fmt.Errorf("probe module %s has no field success", d.Name)
 	}
+	l.number = l.schema.Field(l.success).Type == record.Int
 	if i, ok := l.schema.Lookup("app_success"); ok {
 		l.app = i
 	}
@@ -82,6 +84,14 @@ func (l *layout) setIP(row *record.Record, p *packet.Parsed, t *target.Target, f
 		v[4].SetUint(uint64(p.IPID))
 	}
 	v[5].SetUint(uint64(p.TTL))
+}
+
+// setSuccess writes the module's verdict in its place.
+func (l *layout) setSuccess(row *record.Record, success bool) {
+	v := &row.Values[l.success]
+	if v.SetBool(success); l.number {
+		v.SetUint(v.Uint())
+	}
 }
 
 // setRepeat writes the first of the engine's own fields.

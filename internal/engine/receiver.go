@@ -121,7 +121,7 @@ func (r *receiver) fill(row *record.Record, f *link.Frame, t *target.Target) {
 		}
 		r.dec.Decode(&r.parsed, &r.module)
 	} else {
-		row.Values[l.success].SetBool(r.judges.Succeeds(&r.parsed))
+		l.setSuccess(row, r.judges.Succeeds(&r.parsed))
 	}
 	l.setIP(row, &r.parsed, t, r.desc.FromResponder, r.need.ip)
 	l.setSystem(row, isClosed(r.scan.sendingDone), f.At, r.need.times)
