@@ -45,6 +45,7 @@ func rooms() []room {
 		{"filter", []string{"record"}, nil, "level 1: conditions on rows"},
 		{"annotate", []string{"record"}, []string{"github.com/gaissmai/bart", "github.com/oschwald/maxminddb-golang"}, "level 1: what is known of an address; longest prefixes and MaxMind's format are others' work"},
 		{"sink", []string{"record"}, []string{"syscall"}, "level 1: rows to bytes; syscall for EPIPE and process groups"},
+		{"sink/remote", []string{"record", "sink"}, []string{"syscall"}, "level 2: rows to servers; syscall to lock the folder of the queue"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
 		{"link/batch", []string{"link"}, nil, "what transmit queues have in common that send at once"},
 		{"link/mmsg", []string{"link", "link/batch"}, []string{"golang.org/x/sys", "unsafe"}, "sendmmsg, for the engines that send through sockets"},
