@@ -44,7 +44,7 @@ func rooms() []room {
 		{"lab/wire", []string{"link"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, "virtual cables for the tests of what is below link"},
 		{"filter", []string{"record"}, nil, "level 1: conditions on rows"},
 		{"annotate", []string{"record"}, []string{"github.com/gaissmai/bart", "github.com/oschwald/maxminddb-golang"}, "level 1: what is known of an address; longest prefixes and MaxMind's format are others' work"},
-		{"sink", []string{"record"}, []string{"syscall"}, "level 1: rows to bytes; syscall for EPIPE and process groups"},
+		{"sink", []string{"record"}, []string{"github.com/klauspost/compress", "syscall"}, "level 1: rows to bytes and back; gzip and zstd; syscall for EPIPE and process groups"},
 		{"sink/remote", []string{"record", "sink"}, []string{"syscall"}, "level 2: rows to servers; syscall to lock the folder of the queue"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
 		{"link/batch", []string{"link"}, nil, "what transmit queues have in common that send at once"},

@@ -20,6 +20,7 @@ type output struct {
 	columns []column // selected by Open
 	stamp   stamp
 	buf     []byte
+	spilt   bool // since the last flush
 	err     error
 }
 
@@ -27,8 +28,20 @@ func newOutput(w io.Writer, o Options) output {
 	return output{w: w, options: o, stamp: stamp{location: o.Location}}
 }
 
-// Flush writes the rows held back.
+// Flush writes the rows held back, by what they are written to as well if that holds back.
 func (o *output) Flush() error {
+	if err := o.spill(); err != nil {
+		return err
+	}
+	if f, ok := o.w.(Flusher); ok && o.spilt {
+		o.spilt = false
+		o.err = WriteError(f.Flush())
+	}
+	return o.err
+}
+
+// spill writes the rows held back.
+func (o *output) spill() error {
 	if o.err != nil || len(o.buf) == 0 {
 		return o.err
 	}
@@ -36,7 +49,7 @@ func (o *output) Flush() error {
 	if err == nil && n < len(o.buf) {
 		err = io.ErrShortWrite
 	}
-	o.buf = o.buf[:0]
+	o.buf, o.spilt = o.buf[:0], true
 	o.err = WriteError(err)
 	return o.err
 }
@@ -72,7 +85,7 @@ func (o *output) finish(buf []byte) error {
 	if len(buf) < spillSize {
 		return nil
 	}
-	return o.Flush()
+	return o.spill()
 }
 
 // column is one selected field.

@@ -14,6 +14,9 @@
 // could not tell apart otherwise (RFC 4180), json replaces bytes that are not UTF-8 by U+FFFD, and json writes numbers
 // above 2^63-1 as they are and not as negative ones.
 //
+// Files are compressed if their names say so ([Create], [Compress]), written one after the other by a [Rotating], and read back
+// by a [Source].
+//
 // The package does not choose rows: that is filter's work. Sinks with servers or file structure behind them are in rooms
 // below this one.
 package sink

@@ -42,37 +42,50 @@ func walkMembers(object []byte, member func(key, value []byte) error) error {
 }
 
 // skipSpace returns what is behind blanks.
-func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && b[0] <= ' ' {
+		b = b[1:]
+	}
+	return b
+}
 
 // valueLen returns how long the value is that b begins with.
 func valueLen(b []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-			continue
-		case c == '"':
-			quoted = !quoted
-			if quoted {
-				continue
-			}
-		case quoted:
-			continue
-		case c == '{' || c == '[':
-			depth++
-			continue
-		case c == '}' || c == ']':
-			depth--
-			if depth < 0 {
+	switch b[0] {
+	case '"':
+		return stringLen(b)
+	case '{', '[':
+	default:
+		for i, c := range b {
+			if c == ',' || c == '}' || c == ']' || c <= ' ' {
 				return i
 			}
-		case i > 0 && depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ':'):
-			return i
-		default:
-			continue
 		}
-		if depth == 0 {
+		return len(b)
+	}
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i += stringLen(b[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(b)
+}
+
+// stringLen returns how long the string is that b begins with, quotes included.
+func stringLen(b []byte) int {
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
 			return i + 1
 		}
 	}
