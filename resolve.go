@@ -34,6 +34,7 @@ type setup struct {
 	rate   float64  // probes per second; 0 means not limited
 	odd    []string // what is no mistake, but may not be meant
 	hooks  *hooks
+	made   func(*engine.Scan) // called, if set, with the scan before it begins
 }
 
 // resolve fills in the defaults and reads the texts. It touches neither files nor the network, and reports all mistakes

@@ -31,12 +31,16 @@ import (
 //
 // Run closes the sinks, however it ends: the rows are in them when it returns. Closing what they write to is the caller's
 // part.
-func Run(ctx context.Context, c Config) (*Report, error) {
+func Run(ctx context.Context, c Config) (*Report, error) { return runWith(ctx, c, nil) }
+
+// runWith is Run, and calls made, unless that is nil, with the engine's scan before that begins.
+func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, error) {
 	report := &Report{}
 	s, err := resolve(c)
 	if err != nil {
 		return report, errors.Join(err, c.closeUnused())
 	}
+	s.made = made
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -147,6 +151,9 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if s.made != nil {
+		s.made(scan)
 	}
 	s.hooks.start(plan, scan)
 	res, err := scan.Run(ctx)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -72,18 +71,10 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		run(t, c)
 	}
 	scans() // what a process makes once and keeps
-	goroutines, files := runtime.NumGoroutine(), openFiles(t)
-	scans()
-	scans()
-	var g, f int
-	for range 200 {
-		if g, f = runtime.NumGoroutine(), openFiles(t); g <= goroutines && f <= files {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	buf := make([]byte, 1<<16)
-	t.Errorf("%d goroutines and %d files are open, %d and %d before:\n%s", g, f, goroutines, files, buf[:runtime.Stack(buf, true)])
+	leftovers(t, "scans", func() {
+		scans()
+		scans()
+	})
 }
 
 // openFiles counts the open file descriptors of this process.
