@@ -8,6 +8,8 @@
 //		}
 //		... // send q.Slots[:len(s)], and count each as sent, refused or aborted
 //	}
+//
+// Slots that are in use for longer, such as those of a ring, go round: see [Batch.Advance].
 package batch
 
 import (
@@ -51,6 +53,7 @@ type Batch struct {
 	Counters
 	// Slots are all that there are; their Template and N are those of the last Submit.
 	Slots    []link.Slot
+	first    int   // of the slots that Reserve hands out, which go round
 	reserved int   // handed out by the last Reserve and not submitted
 	err      error // permanent
 	aborts   atomic.Uint32
@@ -65,20 +68,36 @@ func New(memory [][]byte) *Batch {
 	return b
 }
 
+// At is the slot that is i places behind the first that Reserve hands out, i < len(Slots).
+func (b *Batch) At(i int) *link.Slot {
+	if i += b.first; i >= len(b.Slots) {
+		i -= len(b.Slots)
+	}
+	return &b.Slots[i]
+}
+
+// Advance makes Reserve begin n slots further on, n <= len(Slots), after a Submit of that many or more.
+func (b *Batch) Advance(n int) {
+	if b.first += n; b.first >= len(b.Slots) {
+		b.first -= len(b.Slots)
+	}
+}
+
 // Reserve hands out the first slots. It never waits.
 func (b *Batch) Reserve(s []link.Slot, _ time.Duration) int {
 	if b.err == os.ErrClosed { //nolint:errorlint // set below, never wrapped
 		return 0
 	}
 	b.forget(0)
-	b.reserved = copy(s, b.Slots)
+	b.reserved = copy(s, b.Slots[b.first:])
+	b.reserved += copy(s[b.reserved:], b.Slots[:b.first])
 	return b.reserved
 }
 
 // forget marks the reserved slots from the first on as written by nobody knows what.
 func (b *Batch) forget(first int) {
 	for i := first; i < b.reserved; i++ {
-		b.Slots[i].Template = 0
+		b.At(i).Template = 0
 	}
 	b.reserved = 0
 }
@@ -93,9 +112,9 @@ func (b *Batch) Accept(s []link.Slot) error {
 		return fmt.Errorf("submit %d slots: %d are reserved", len(s), b.reserved)
 	}
 	for i := range s {
-		own, n := &b.Slots[i], s[i].N
-		if s[i].ID() != uint32(i) || uint(n) > uint(len(own.Data)) {
-			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, i, len(own.Data))
+		own, n := b.At(i), s[i].N
+		if s[i].ID() != own.ID() || uint(n) > uint(len(own.Data)) {
+			return fmt.Errorf("submit slot %d with %d bytes: want slot %d with at most %d", s[i].ID(), n, own.ID(), len(own.Data))
 		}
 		own.N, own.Template = n, s[i].Template
 	}

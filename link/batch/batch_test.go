@@ -42,6 +42,29 @@ func TestSlotsThatAreNotSubmittedComeBackEmpty(t *testing.T) {
 	}
 }
 
+func TestSlotsGoRound(t *testing.T) {
+	b := newBatch(4)
+	s := make([]link.Slot, 10)
+	for round, want := range [][]uint32{{0, 1, 2, 3}, {3, 0, 1, 2}, {2, 3, 0, 1}, {2, 3, 0, 1}, {1, 2, 3, 0}} {
+		if n := b.Reserve(s, 0); n != 4 {
+			t.Fatalf("%d slots reserved, want 4", n)
+		}
+		for i := range s[:4] {
+			if s[i].ID() != want[i] || b.At(i).ID() != want[i] {
+				t.Errorf("round %d: slot %d is number %d, want %d", round, i, s[i].ID(), want[i])
+			}
+		}
+		s[0].N, s[0].Template = 20+round, 7
+		if err := b.Accept(s[:3]); err != nil {
+			t.Fatal(err)
+		}
+		if own := b.At(0); own.N != 20+round || own.Template != 7 || b.At(3).Template != 0 {
+			t.Errorf("round %d: slots %+v of which the last is not submitted", round, b.Slots)
+		}
+		b.Advance([]int{3, 3, 0, 3, 4}[round])
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	b := newBatch(4)
 	s := make([]link.Slot, 4)

@@ -4,19 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/batch"
-)
-
-// A full socket buffer (EAGAIN) says when it has room again: wait for that, in pieces so that an Abort is seen. A full driver
-// queue (ENOBUFS) does not, see [batch.Backoff].
-const (
-	pollPiece  = 20 * time.Millisecond
-	pollPieces = 100 // without room for one frame: the driver is stuck
 )
 
 // slotStride is the distance of slots: room for the longest frame in whole cache lines. Strides of 128 to 2048 bytes
@@ -106,13 +98,14 @@ func (q *Queue) Submit(s []link.Slot) error {
 
 // send sends the first n frames of the batch. Each ends up sent, refused or aborted, whatever happens.
 //
-// A frame that there is no room for after all attempts is refused, and those behind it are tried once each until one leaves: a
-// driver that is stuck costs the time of one frame, and one destination without room does no harm to others.
+// A frame that there is no room for after all attempts is refused, and those behind it are tried once each until one leaves
+// (see [batch.Patience]): one destination without room does no harm to others.
 func (q *Queue) send(n int) error {
 	c := &q.Counters
 	aborts := q.Aborts()
+	patience := batch.Patience{Retries: q.cfg.Retries}
 	doubted := false
-	for done, tries, polls := 0, 0, 0; done < n; {
+	for done := 0; done < n; {
 		socket, end := q.run(done, min(n, done+callFrames))
 		if socket < 0 {
 			c.Refused.Add(uint64(end - done))
@@ -124,9 +117,10 @@ func (q *Queue) send(n int) error {
 		c.Sent.Add(uint64(sent))
 		switch {
 		case errno == 0:
-			tries, polls, doubted = 0, 0, false
+			patience.Renew()
+			doubted = false
 		case errno == unix.EINTR:
-		case !isBusy(errno):
+		case !batch.Busy(errno):
 			if doubted = q.cfg.Doubt && !doubted; doubted {
 				continue
 			}
@@ -139,16 +133,9 @@ func (q *Queue) send(n int) error {
 		case q.Aborts() != aborts:
 			c.Aborted.Add(uint64(n - done))
 			return nil
-		case errno == unix.EAGAIN && polls < pollPieces:
-			polls++
-			waitWritable(q.cfg.Sockets[socket])
-		case errno == unix.EAGAIN || tries >= q.cfg.Retries:
+		case !patience.Wait(c, q.cfg.Sockets[socket], errno):
 			done++
 			c.Refused.Add(1)
-		default:
-			c.Retried.Add(1)
-			sleep(batch.Backoff(tries))
-			tries++
 		}
 	}
 	return nil
@@ -164,36 +151,6 @@ func (q *Queue) run(from, end int) (socket, to int) {
 		to++
 	}
 	return socket, to
-}
-
-// isBusy names the errors that may be over a moment later: the driver's or the discipline's queue is full or the cable is
-// out (ENOBUFS), the socket's buffer is full (EAGAIN), there is no memory (ENOMEM).
-func isBusy(errno unix.Errno) bool {
-	return errno == unix.ENOBUFS || errno == unix.EAGAIN || errno == unix.ENOMEM
-}
-
-// waitWritable waits until half of the socket's buffer is free, or for a while. Its errors, EINTR for one, only cut the wait.
-// The Go scheduler's poller would be kinder to others, but a socket known to it wakes it for every frame that is freed,
-// which costs a tenth of the rate.
-//
-// A socket with errors in its queue (IP_RECVERR) would not let anybody wait, so they are taken out: they are about frames that
-// were sent before.
-func waitWritable(fd int) {
-	timeout := unix.NsecToTimespec(int64(pollPiece))
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	_, _ = unix.Ppoll(p[:], &timeout, nil)
-	if p[0].Revents&unix.POLLERR != 0 {
-		var b [1]byte
-		for err := error(nil); err == nil; {
-			_, _, _, _, err = unix.Recvmsg(fd, b[:], nil, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
-		}
-	}
-}
-
-// sleep is finer than time.Sleep, which rounds up to a millisecond. An early wake-up by a signal does no harm.
-func sleep(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil)
 }
 
 // Close closes the sockets.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/link/batch"
 )
 
 // numbered returns n frames of IPv4 with their number in them, of lengths from least to most.
@@ -255,7 +256,7 @@ func TestSignals(t *testing.T) {
 		default:
 			must(t, unix.Tgkill(os.Getpid(), thread, unix.SIGUSR1))
 			sent++
-			sleep(10 * time.Microsecond)
+			batch.Sleep(10 * time.Microsecond)
 		}
 	}
 	ear.expect(t, frames)

@@ -89,7 +89,7 @@ func (t *TX) send(n int) error {
 			return nil
 		case n > 0:
 			c.Retried.Add(1)
-			sleep(batch.Backoff(tries))
+			batch.Sleep(batch.Backoff(tries))
 		}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (t *TX) send(n int) error {
 func (t *TX) hold(aborts uint32) error {
 	for i := 1; t.core.full() && t.Aborts() == aborts; i++ {
 		runtime.Gosched()
-		sleep(holdSleep)
+		batch.Sleep(holdSleep)
 		if i%holdChecks != 0 {
 			continue
 		}
@@ -173,12 +173,6 @@ func (t *TX) gather(n int) (sent, again int) {
 		again++
 	}
 	return sent, again
-}
-
-// sleep is finer than time.Sleep, which rounds up to a millisecond. An early wake-up by a signal does no harm.
-func sleep(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil)
 }
 
 // Close releases the queue. The memory of its slots goes with the last queue of the link.
