@@ -29,7 +29,7 @@ func forTests() []string {
 // rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
 func rooms() []room {
 	stages := []string{
-		"dedup", "filter", "link", "link/afpacket", "link/rawip", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
+		"dedup", "filter", "link", "link/afpacket", "link/rawip", "link/ring", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
 		"internal/netdev",
 	}
 	return []room{
@@ -47,11 +47,12 @@ func rooms() []room {
 		{"sink", []string{"record"}, []string{"github.com/klauspost/compress", "syscall"}, "level 1: rows to bytes and back; gzip and zstd; syscall for EPIPE and process groups"},
 		{"sink/remote", []string{"record", "sink"}, []string{"syscall"}, "level 2: rows to servers; syscall to lock the folder of the queue"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
-		{"link/batch", []string{"link"}, nil, "what transmit queues have in common that send at once"},
+		{"link/batch", []string{"link"}, []string{"golang.org/x/sys"}, "what transmit queues have in common that send at once; x/sys to wait for the kernel"},
 		{"link/mmsg", []string{"link", "link/batch"}, []string{"golang.org/x/sys", "unsafe"}, "sendmmsg, for the engines that send through sockets"},
 		{"link/afpacket", []string{"link", "link/mmsg"}, []string{"golang.org/x/sys", "golang.org/x/net/bpf", "syscall", "unsafe"}, "packet sockets and their mapped rings"},
 		{"link/xdp", []string{"link", "link/batch"}, []string{"github.com/cilium/ebpf", "golang.org/x/sys", "syscall", "unsafe"}, "our BPF program, and the memory that it shares with us"},
 		{"link/rawip", []string{"link", "link/afpacket", "link/mmsg"}, []string{"golang.org/x/sys"}, "raw IP sockets; answers come in by the packet sockets of afpacket"},
+		{"link/ring", []string{"link", "link/afpacket", "link/batch", "link/mmsg"}, []string{"golang.org/x/sys", "unsafe"}, "transmit rings of packet sockets; answers come in by those of afpacket"},
 		{"link/linktest", []string{"link"}, nil, "a network in memory"},
 		{"internal/netdev", []string{"link", "packet"}, []string{"github.com/vishvananda/netlink", "golang.org/x/sys", "syscall"}, "routes and neighbours come over netlink, ARP over a packet socket"},
 		{"probe", []string{"link", "packet", "record", "target", "validate"}, nil, "level 2: what to send, what comes back"},

@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
 	"github.com/zmap-go/zmap/link/rawip"
+	"github.com/zmap-go/zmap/link/ring"
 	"github.com/zmap-go/zmap/link/xdp"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/permute"
@@ -243,11 +244,14 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 
 // engines are the link engines, the best first.
 //
-// The last one sends IP packets alone: nobody gets it who has not asked for that.
+// The last two are for those who ask for them: raw sends IP packets alone, and ring is slower than sockets where it was measured.
 func (s *setup) engines() []link.Engine {
-	all := []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}}
-	if auto := s.Link == "" || s.Link == link.Auto; auto && !s.Packets {
-		return all[:len(all)-1]
+	all := []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}, ring.Engine{}}
+	switch auto := s.Link == "" || s.Link == link.Auto; {
+	case auto && s.Packets:
+		return all[:3]
+	case auto:
+		return all[:2]
 	}
 	return all
 }

@@ -72,10 +72,10 @@ func TestPacketsOnEthernet(t *testing.T) {
 	})
 }
 
-// TestPacketsWithoutLinkLayer scans over a tun device, where IP packets are all there is: packet sockets and raw sockets both do.
+// TestPacketsWithoutLinkLayer scans over a tun device, where IP packets are all there is: packet sockets do, with a ring or without, and raw sockets.
 func TestPacketsWithoutLinkLayer(t *testing.T) {
 	tun := startTun(t, 1400, tunWorld())
-	for _, c := range []struct{ force, want string }{{"", "socket"}, {"socket", "socket"}, {"raw", "raw"}} {
+	for _, c := range []struct{ force, want string }{{"", "socket"}, {"socket", "socket"}, {"raw", "raw"}, {"ring", "ring"}} {
 		t.Run("link "+c.force, func(t *testing.T) {
 			config, rows := synScan("10.26.0.0/22")
 			config.Packets, config.Link, config.Cooldown = true, c.force, tunCooldown

@@ -24,7 +24,7 @@ func TestAnswersOutOfVLANs(t *testing.T) {
 		lab.Hosts{Prefix: prefix("10.24.7.0/25"), Kind: lab.ForgeOnly, Forgery: lab.WrongAck, VLANs: one},
 		lab.Hosts{Prefix: prefix("10.24.7.128/25"), Kind: lab.ForgeOnly, Forgery: lab.WrongSource, VLANs: two},
 	)
-	for _, engine := range []string{"socket", "xdp"} {
+	for _, engine := range []string{"socket", "ring", "xdp"} {
 		t.Run(engine, func(t *testing.T) { scanVLANs(t, n, engine) })
 	}
 }

@@ -24,7 +24,7 @@ func offerValues(root *cobra.Command) {
 		"probe-module":  moduleNames(), "output-module": formatNames(), "interface": interfaceNames(),
 		"dedup-method":         {"default", "none", "full", "window"},
 		"validate-source-port": {"enable", "disable"},
-		"link":                 {link.Auto, "xdp", "socket", "raw"},
+		"link":                 {link.Auto, "xdp", "socket", "raw", "ring"},
 		"rst":                  {"pass", "reset"},
 	}
 	root.Flags().VisitAll(func(f *pflag.Flag) {

@@ -133,7 +133,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.iface, "interface", "i", "send and listen on interface `name`; without it, the one that the route to the targets leads through")
 	s.flag(&o.packets, "iplayer", "X", "send bare IP packets; the kernel finds the next hop of each, and its firewall sees them")
 	s.text(&o.receive, "receive-interface", "", "listen on interface `name` instead, for answers that come back another way or are mirrored there")
-	s.text(&o.link, "link", "", "`way` to send frames: auto, xdp, socket, or raw, which means --iplayer (default auto); the log says which was chosen, and why")
+	s.text(&o.link, "link", "", "`way` to send frames: auto, xdp, socket, ring, or raw, which means --iplayer (default auto); the log says which was chosen, and why")
 	s.text(&o.rst, "rst", "", "what becomes of connections that hosts accept: `policy` pass, and the kernel resets them; or reset, and the link does it, at less cost (XDP alone; default pass)")
 	s.text(&o.netmapWait, "netmap-wait-ping", "", "`address`, taken and ignored: C ZMap waits for it where it is built for netmap, which has no part here")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")

@@ -25,7 +25,7 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	dev, err := sendingDevice(cfg)
+	dev, err := SendingDevice(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	dev, err := sendingDevice(cfg)
+	dev, err := SendingDevice(cfg)
 	if err != nil {
 		return 0, err
 	}
@@ -138,8 +138,8 @@ type Device struct {
 // ether says whether frames of the interface begin with an Ethernet header.
 func (d Device) ether() bool { return d.kind == unix.ARPHRD_ETHER || d.kind == unix.ARPHRD_LOOPBACK }
 
-// sendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
-func sendingDevice(cfg link.Config) (Device, error) {
+// SendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
+func SendingDevice(cfg link.Config) (Device, error) {
 	d, err := LookUp(cfg.Interface, cfg.Index)
 	switch {
 	case err != nil || d.ether() == cfg.Ether:

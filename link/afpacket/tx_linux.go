@@ -12,15 +12,16 @@ import (
 
 // openTX opens a transmit queue over one packet socket.
 func openTX(cfg link.Config, dev Device) (*mmsg.Queue, error) {
-	fd, err := transmitSocket(cfg, dev)
+	fd, err := TransmitSocket(cfg, dev)
 	if err != nil {
 		return nil, err
 	}
 	return newTX(cfg, dev, fd), nil
 }
 
-// transmitSocket opens a packet socket that receives nothing.
-func transmitSocket(cfg link.Config, dev Device) (fd int, err error) {
+// TransmitSocket opens a packet socket that receives nothing, bound to the interface, for engines that send through one in
+// another way. cfg is one with its defaults; the socket does not block, and is the caller's to close.
+func TransmitSocket(cfg link.Config, dev Device) (fd int, err error) {
 	fd, err = socket(cfg.Ether)
 	if err != nil {
 		return -1, err
@@ -40,23 +41,24 @@ func transmitSocket(cfg link.Config, dev Device) (fd int, err error) {
 
 // newTX makes a transmit queue of a socket.
 func newTX(cfg link.Config, dev Device, fd int) *mmsg.Queue {
-	q := mmsg.Config{Interface: dev.Name, Batch: cfg.Batch, Retries: cfg.Retries, Sockets: []int{fd}, Verdict: dev.verdict}
+	q := mmsg.Config{Interface: dev.Name, Batch: cfg.Batch, Retries: cfg.Retries, Sockets: []int{fd}, Verdict: dev.Verdict}
 	if !cfg.Ether {
-		q.Address = dev.address
+		q.Address = dev.Address
 	}
 	return mmsg.New(q)
 }
 
-// verdict says what it means that packet_snd (net/packet/af_packet.c) does not send a frame.
-func (d Device) verdict(errno unix.Errno) error {
+// Verdict says what it means that packet_snd (net/packet/af_packet.c) does not send a frame, as for [mmsg.Config]: nil if the
+// frame alone is refused.
+func (d Device) Verdict(errno unix.Errno) error {
 	if errno == unix.EMSGSIZE || errno == unix.EINVAL { // too long for the interface, or no frame at all
 		return nil
 	}
 	return fmt.Errorf("send on %s: %w", d.Name, downOr(errno))
 }
 
-// address is where a packet without a link header goes: struct sockaddr_ll, which tells the kernel its version of IP.
-func (d Device) address(packet []byte, a *mmsg.Address) {
+// Address is where a packet without a link header goes: struct sockaddr_ll, which tells the kernel its version of IP.
+func (d Device) Address(packet []byte, a *mmsg.Address) {
 	protocol := uint16(unix.ETH_P_IP)
 	if len(packet) > 0 && packet[0]>>4 == 6 {
 		protocol = unix.ETH_P_IPV6

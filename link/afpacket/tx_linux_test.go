@@ -169,9 +169,9 @@ func TestFullSocketBuffer(t *testing.T) {
 		Rate:       400_000, Limit: 10 << 20, Buffer: 1600 * 1000,
 	}))
 	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Qdisc: link.QdiscUse, Batch: 64}
-	dev, err := sendingDevice(cfg)
+	dev, err := SendingDevice(cfg)
 	must(t, err)
-	fd, err := transmitSocket(cfg, dev)
+	fd, err := TransmitSocket(cfg, dev)
 	must(t, err)
 	must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 5000))
 	tx := newTX(cfg, dev, fd)
