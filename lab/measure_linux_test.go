@@ -53,7 +53,8 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// TestCaptureCountsABurst: every one of many frames back to back is counted, or known to be lost.
+// TestCaptureCountsABurst: every one of many frames back to back is counted, or known to be lost. What is sent has not arrived
+// yet: on a busy machine the last frames wait in the cable for a processor, and a capture that ends before is without them.
 func TestCaptureCountsABurst(t *testing.T) {
 	w := World{Tally: true}
 	n := newWorld(t, w)
@@ -71,13 +72,13 @@ func TestCaptureCountsABurst(t *testing.T) {
 		}
 	}
 	p.send(t)
+	st := settledStats(t, n, func(st Stats) bool { return st.Tally.SYNs == burst && st.Link.In >= burst })
+	if refused := p.out.refused.Load(); st.Tally.SYNs != burst || st.Link.InDropped != 0 || refused != 0 {
+		t.Errorf("tally %d with %d dropped and %d refused, want %d", st.Tally.SYNs, st.Link.InDropped, refused, burst)
+	}
 	got, err := c.Stop(ctx)
 	if err != nil || got.Frames != burst || got.Lost != 0 {
 		t.Errorf("captured %d frames and lost %d (%v), want %d and 0", got.Frames, got.Lost, err, burst)
-	}
-	st := settledStats(t, n, func(st Stats) bool { return st.Tally.SYNs == burst })
-	if st.Tally.SYNs != burst || st.Link.InDropped != 0 {
-		t.Errorf("tally %d with %d dropped, want %d", st.Tally.SYNs, st.Link.InDropped, burst)
 	}
 }
 

@@ -124,16 +124,21 @@ func (r *ring) poll(wait time.Duration, each func(frame []byte, at int64)) (int,
 
 func (r *ring) block() []byte { return r.mem[r.next*ringBlock : (r.next+1)*ringBlock] }
 
+// wait waits for something to read, all of d if there is nothing: signals, which the Go scheduler sends, do not end it.
 func (r *ring) wait(d time.Duration) error {
-	ms := -1
-	if d >= 0 {
-		ms = int((d + time.Millisecond - 1) / time.Millisecond)
+	for end := time.Now().Add(d); ; {
+		ms := -1
+		if d >= 0 {
+			ms = int((max(0, time.Until(end)) + time.Millisecond - 1) / time.Millisecond)
+		}
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, ms)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("wait for frames: %w", err)
+		}
 	}
-	_, err := unix.Poll([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, ms)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("wait for frames: %w", err)
-	}
-	return nil
 }
 
 // countLost returns how many frames found the ring full so far: exactly those that poll will never see.
