@@ -51,6 +51,30 @@ const (
 	dnsRecordRoom   = 1 + 10
 )
 
+// dnsQuestionSchema has the members of questions.
+func dnsQuestionSchema() *record.Schema {
+	return record.NewSchema([]record.Field{
+		{Name: "name", Type: record.String, Doc: "name asked for"},
+		{Name: "qtype", Type: record.Int, Doc: "type asked for"},
+		{Name: "qtype_str", Type: record.String, Doc: "its name"},
+		{Name: "qclass", Type: record.Int, Doc: "class"},
+	})
+}
+
+// dnsResourceSchema has the members of records.
+func dnsResourceSchema() *record.Schema {
+	return record.NewSchema([]record.Field{
+		{Name: "name", Type: record.String, Doc: "name that the record is of"},
+		{Name: "type", Type: record.Int, Doc: "type"},
+		{Name: "type_str", Type: record.String, Doc: "its name"},
+		{Name: "class", Type: record.Int, Doc: "class"},
+		{Name: "ttl", Type: record.Int, Doc: "seconds that it may be kept"},
+		{Name: "rdlength", Type: record.Int, Doc: "bytes of its data"},
+		{Name: "rdata_is_parsed", Type: record.Int, Doc: "1 if rdata is text, 0 if it is hexadecimal"},
+		{Name: "rdata", Type: record.String, Doc: "data"},
+	})
+}
+
 // question reads one question (RFC 1035 section 4.1.2).
 func (d *dnsReader) question() (record.Object, bool) {
 	name, ok := d.name()

@@ -47,6 +47,7 @@ func (r reader) read(t *testing.T, p *packet.Parsed) bool {
 		timed.Arrived(testUnix * 1e9)
 	}
 	r.dec.Decode(p, r.row)
+	checkDeclared(t, r.name, r.row.Schema, r.row.Values)
 	i, _ := r.row.Schema.Lookup("success")
 	v := &r.row.Values[i]
 	if v.IsNull() {

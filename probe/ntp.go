@@ -43,10 +43,10 @@ func (m ntp) Describe() Description {
 			{Name: "root_delay", Type: record.Int, Doc: "root delay"},
 			{Name: "root_dispersion", Type: record.Int, Doc: "root dispersion"},
 			{Name: "reference_clock_identifier", Type: record.Int, Doc: "code clock type"},
-			{Name: "reference_timestamp", Type: record.Int, Doc: "local time at which local clock was last set or corrected"},
-			{Name: "originate_timestamp", Type: record.Int, Doc: "local time at which the request departed the client for the service"},
-			{Name: "receive_timestamp", Type: record.Int, Doc: "local time at which the request arrived at the service host"},
-			{Name: "transmit_timestamp", Type: record.Int, Doc: "local time which the reply departed the service host for the client"},
+			{Name: "reference_timestamp", Type: record.Int, Full: true, Doc: "local time at which local clock was last set or corrected"},
+			{Name: "originate_timestamp", Type: record.Int, Full: true, Doc: "local time at which the request departed the client for the service"},
+			{Name: "receive_timestamp", Type: record.Int, Full: true, Doc: "local time at which the request arrived at the service host"},
+			{Name: "transmit_timestamp", Type: record.Int, Full: true, Doc: "local time which the reply departed the service host for the client"},
 		}), ntpLen)
 	d.Warnings = m.warnings
 	d.AppendDryRun = appendNTPDryRun

@@ -41,6 +41,11 @@ type Field struct {
 	Name string
 	Type Type
 	Doc  string
+	// Full says that an [Int] needs all 64 bits, without a sign: others are below 2^63. Sinks with both kinds of columns ask.
+	Full bool
+	// Elem has the members of the objects in a [Repeated], which are named here or null; nil if nobody knows them. Text members
+	// may hold bytes, which print as hexadecimal.
+	Elem *Schema
 }
 
 // A Schema is an ordered list of fields. It is immutable and may be shared.

@@ -10,9 +10,9 @@ import (
 
 func testSchema() *Schema {
 	return NewSchema(
-		[]Field{{"saddr", Addr, "address"}, {"sport", Int, "port"}},
+		[]Field{{Name: "saddr", Type: Addr, Doc: "address"}, {Name: "sport", Type: Int, Doc: "port"}},
 		nil,
-		[]Field{{"success", Bool, "success"}, {"LI_VN_MODE", Int, "as C ZMap spells it"}},
+		[]Field{{Name: "success", Type: Bool, Doc: "success"}, {Name: "LI_VN_MODE", Type: Int, Doc: "as C ZMap spells it"}},
 	)
 }
 

@@ -81,13 +81,16 @@ func (c *CSVSource) open(names []string, o *SourceOptions) error {
 		case !known:
 			guessed = append(guessed, i)
 		}
+		field := record.Field{Name: name, Type: typ}
 		if o.Schema != nil {
-			if _, ok := o.Schema.Lookup(name); !ok {
+			known, ok := o.Schema.Lookup(name)
+			if !ok {
 				return fmt.Errorf("column %d: %s is not among the fields expected", i+1, name)
 			}
+			field = o.Schema.Field(known)
 		}
 		c.columns = append(c.columns, sourceColumn{index: len(fields), typ: typ, again: -1})
-		fields = append(fields, record.Field{Name: name, Type: typ})
+		fields = append(fields, field)
 	}
 	if len(guessed) > 0 {
 		c.guess(guessed, fields)
