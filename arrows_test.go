@@ -29,7 +29,7 @@ func forTests() []string {
 // rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
 func rooms() []room {
 	stages := []string{
-		"dedup", "filter", "link", "link/afpacket", "link/rawip", "link/ring", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
+		"annotate", "dedup", "filter", "link", "link/afpacket", "link/rawip", "link/ring", "link/xdp", "packet", "permute", "probe", "record", "sink", "target", "validate",
 		"internal/netdev",
 	}
 	return []room{

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/internal/engine"
@@ -85,7 +86,10 @@ type Config struct {
 	DryRun *DryRun
 
 	// Outputs are where rows go, at least one place. When one of several fails the others go on: see Report.Outputs.
-	Outputs     []Output
+	Outputs []Output
+	// Annotate adds fields to every row that are known of its saddr, by tables of networks for instance ([annotate.Open]).
+	// Outputs name them like all others. Where several know the same field the first that knows something is believed.
+	Annotate    []annotate.Annotator
 	Dedup       dedup.Method // zero means full for one port, window for more
 	DedupWindow int          // 0 means [dedup.DefaultWindow]
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
@@ -109,5 +110,5 @@ func (e *Explanation) addMemory(s *setup, c *course) {
 	}
 	first, most := s.memory(c).Memory()
 	add("targets that have answered", first, most)
-	add("rows not written yet", 0, engine.Memory(s.desc, max(1, s.linkConfig(&e.Plan).Receivers)))
+	add("rows not written yet", 0, engine.Memory(s.desc, max(1, s.linkConfig(&e.Plan).Receivers), annotate.Join(s.Annotate...).Fields()...))
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/filter"
@@ -31,8 +32,9 @@ type setup struct {
 	schema *record.Schema
 	ports  target.Ports
 	outs   []engine.Output
-	rate   float64  // probes per second; 0 means not limited
-	odd    []string // what is no mistake, but may not be meant
+	notes  annotate.Annotator // nil if there is none
+	rate   float64            // probes per second; 0 means not limited
+	odd    []string           // what is no mistake, but may not be meant
 	hooks  *hooks
 	made   func(*engine.Scan) // called, if set, with the scan before it begins
 }
@@ -60,7 +62,7 @@ func resolve(c Config) (*setup, error) {
 		s.Probe = probe.Fast(s.Probe)
 		s.desc = s.Probe.Describe()
 	}
-	s.schema = engine.Schema(s.desc)
+	note("Annotate", "", s.resolveNotes())
 	note("Ports", s.Ports, s.resolvePorts())
 	if citizen.IsBuiltin(s.Blocklist) {
 		_, err := citizen.Builtin(s.Blocklist)
@@ -89,6 +91,20 @@ func resolve(c Config) (*setup, error) {
 		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", s.SourcePorts.Size()))
 	}
 	return s, errors.Join(errs...)
+}
+
+// resolveNotes joins the annotations and says what a row is with them.
+func (s *setup) resolveNotes() error {
+	notes := annotate.Join(s.Annotate...)
+	if err := engine.CheckNotes(s.desc, notes.Fields()); err != nil {
+		s.schema = engine.Schema(s.desc)
+		return err
+	}
+	if len(notes.Fields()) > 0 {
+		s.notes = notes
+	}
+	s.schema = engine.Schema(s.desc, notes.Fields()...)
+	return nil
 }
 
 // resolveOutputs names the outputs and compiles their filters.

@@ -146,7 +146,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
-		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Limits: c.limits, Clock: engine.SystemClock(),
+		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(),
 		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(),
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})

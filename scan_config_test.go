@@ -3,16 +3,25 @@ package zmap
 import (
 	"errors"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/validate"
 )
+
+// namedTTL is an annotation with a field that all rows have.
+type namedTTL struct{}
+
+func (namedTTL) Fields() []record.Field              { return []record.Field{{Name: "ttl"}} }
+func (namedTTL) Annotate(netip.Addr, []record.Value) {}
 
 // TestMistakesAreReportedTogether gives settings that are wrong: each error names the field, and none hides another.
 func TestMistakesAreReportedTogether(t *testing.T) {
@@ -39,6 +48,7 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		{"negative rate", func(c *Config) { c.Rate = -1 }, "Rate"},
 		{"no rate at all", func(c *Config) { c.Rate = math.NaN() }, "Rate"},
 		{"too many tries", func(c *Config) { c.Tries, c.SourcePorts = 3, validate.Ports{First: 5000, Last: 5001} }, "Tries"},
+		{"annotation of what is known", func(c *Config) { c.Annotate = []annotate.Annotator{namedTTL{}} }, "Annotate"},
 		{"256 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/24"))) }, ""},
 		{"257 sources", func(c *Config) { c.Sources = slices.Collect(addrsOf(prefix("10.0.0.0/23")))[:257] }, "Sources"},
 		{"all at once", func(c *Config) { *c = Config{Outputs: []Output{{Filter: "("}}, Rate: -1, Shard: 1} }, "Ports Outputs Outputs.Filter Shard Rate"},

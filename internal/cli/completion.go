@@ -17,7 +17,7 @@ import (
 func offerValues(root *cobra.Command) {
 	files := map[string]bool{
 		"output-file": true, "blocklist-file": true, "allowlist-file": true, "list-of-ips-file": true, "log-file": true,
-		"metadata-file": true, "status-updates-file": true,
+		"metadata-file": true, "annotate": true, "status-updates-file": true,
 	}
 	values := map[string][]string{
 		"allow-special": strings.Split(citizen.JoinClasses(citizen.Classes()), ","),

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/monitor"
 	"github.com/zmap-go/zmap/probe"
@@ -225,14 +226,19 @@ func listPayloads(w io.Writer) error {
 	return sink.WriteError(err)
 }
 
-// listFields prints the fields of a scan with a probe module, which do not depend on the module's arguments.
-func listFields(w io.Writer, module string) error {
+// listFields prints the fields of a scan with a probe module, which do not depend on the module's arguments, and with the fields
+// of tables.
+func listFields(w io.Writer, module string, tables []string) error {
 	p, err := probe.Sample(module)
 	if err != nil {
 		return fmt.Errorf("--probe-module: %w", err)
 	}
+	known, err := readTables(tables, p.Describe())
+	if err != nil {
+		return err
+	}
 	var b strings.Builder
-	for _, f := range engine.Schema(p.Describe()).Fields() {
+	for _, f := range engine.Schema(p.Describe(), annotate.Join(known...).Fields()...).Fields() {
 		fmt.Fprintf(&b, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc)
 	}
 	_, err = io.WriteString(w, b.String())

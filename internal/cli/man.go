@@ -75,7 +75,7 @@ func zmapPage() string {
 	r.paragraph("Results go to the output file or to standard output, and nothing else does; log, status line and errors go " +
 		"to standard error.")
 	r.macro("SH", "OPTIONS")
-	r.prose("Long options may be shortened as long as they stay unambiguous. No option may be given twice, but for --allow-special, which adds up.")
+	r.prose("Long options may be shortened as long as they stay unambiguous. No option may be given twice, but for --allow-special, --output-module and --annotate, which add up.")
 	for _, s := range sections(defaults()) {
 		r.macro("SS", s.title)
 		s.flags.VisitAll(r.option)

@@ -32,7 +32,7 @@ var oldTools = map[string]string{"zblacklist": "zblocklist"}
 // ours returns the options that C ZMap does not have.
 func ours() []string {
 	return []string{
-		"allow-special", "explain", "link", "list-payloads", "no-qdisc-bypass", "receive-interface", "rst", "summary", "syslog",
+		"allow-special", "annotate", "explain", "link", "list-payloads", "no-qdisc-bypass", "receive-interface", "rst", "summary", "syslog",
 		"unreachable-file",
 	}
 }

@@ -30,7 +30,7 @@ type scanOptions struct {
 	ttl                                              int64
 	listModules, listPayloads                        bool
 	fields, formatArgs, filter                       string
-	outputs                                          []string
+	outputs, tables                                  []string
 	listFormats, listFields, noHeader                bool
 	dedup                                            string
 	dedupWindow                                      int64
@@ -157,8 +157,10 @@ func outputOptions(o *scanOptions) *pflag.FlagSet {
 		"csv=a.csv,fields=saddr,sport")
 	s.textOrEmpty(&o.formatArgs, "output-args", "`arguments` of the output module: exec's command; kept in the metadata")
 	s.textOrEmpty(&o.filter, "output-filter", "write only rows for which `expression` holds, such as 'success = 1 && repeat = 0'")
+	s.texts(&o.tables, "annotate", "", "add fields to every row that `file` has on its address, such as asn and country: a database in MaxMind's format, "+
+		"or CSV with the columns prefix,asn,org,country or others; may be given several times, and the first that knows a field counts")
 	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
-	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module")
+	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module and of --annotate")
 	s.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
 	return s.FlagSet
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/record"
@@ -14,7 +15,7 @@ import (
 
 // openOutputs makes the sinks and what is behind them.
 func (j *job) openOutputs() error {
-	schema := engine.Schema(j.config.Probe.Describe())
+	schema := engine.Schema(j.config.Probe.Describe(), annotate.Join(j.config.Annotate...).Fields()...)
 	env, stdout := j.outputEnv(), 0
 	for _, text := range j.o.outputs {
 		if why := goneFormat(text); why != "" {

@@ -29,7 +29,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	case o.listFormats:
 		return listNames(std.Out, formatNames())
 	case o.listFields:
-		return listFields(std.Out, o.module)
+		return listFields(std.Out, o.module, o.tables)
 	}
 	j := &job{o: o, networks: networks, std: std, elsewhere: slog.New(slog.DiscardHandler)}
 	err := j.prepare()
@@ -69,7 +69,7 @@ func (j *job) prepare() error {
 		j.log.Warn(r, "module", "zmap")
 	}
 	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
-	for _, open := range []func() error{j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus} {
+	for _, open := range []func() error{j.readTables, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus} {
 		if err == nil {
 			err = open()
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/record"
 )
 
@@ -13,14 +14,18 @@ const flushEvery = 100 * time.Millisecond
 // blocks for ever.
 type collector struct {
 	scan   *Scan
-	failed int  // outputs
-	hooked bool // a hook looks at rows
+	failed int                // outputs
+	hooked bool               // a hook looks at rows
+	notes  annotate.Annotator // nil if nobody reads what it says
 }
 
 // run ends when the queue is closed.
 func (c *collector) run() {
 	s := c.scan
 	c.hooked = s.cfg.Hooks.rows()
+	if s.read().notes {
+		c.notes = s.cfg.Notes
+	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -47,6 +52,9 @@ func (c *collector) take(b *batch) {
 	for i, row := range b.rows[:b.n] {
 		if most > 0 && s.rows.Load() >= most || s.halted.Load() {
 			return
+		}
+		if c.notes != nil {
+			s.layout.setNotes(row, c.notes)
 		}
 		if c.hooked {
 			s.answered(row, b.indexes[i])

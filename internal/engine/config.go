@@ -6,9 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -34,8 +36,11 @@ type Config struct {
 	Link    *link.Link
 	Seen    dedup.Seen
 	Outputs []Output // where rows go, at least one
-	Limits  Limits
-	Clock   Clock
+	// Notes adds fields to the rows that are known of their saddr; nil adds none. It is called by the goroutine that writes rows,
+	// for every row, unless no filter, sink or hook reads its fields.
+	Notes  annotate.Annotator
+	Limits Limits
+	Clock  Clock
 
 	// CheckPort overrides whether answers must come from a port that was asked.
 	CheckPort Choice
@@ -73,6 +78,14 @@ type Limits struct {
 	Grace           time.Duration // how long to listen after the caller's context ended, at most Cooldown
 	MinHitRate      float64       // successful first answers per target, in percent
 	MaxSendFailures int64         // frames refused; negative means no limit
+}
+
+// noted returns the fields of Notes.
+func (c *Config) noted() []record.Field {
+	if c.Notes == nil {
+		return nil
+	}
+	return c.Notes.Fields()
 }
 
 // check finds mistakes of the calling program.

@@ -9,7 +9,7 @@
 //	  3. walk -> target -> tag -> patch               3. deduplicate, fill a row
 //	  4. submit                                       4. hand batches of rows over
 //	                                                              |
-//	                                            collector (one): filter -> sink
+//	                                            collector (one): annotate -> filter -> sink
 //
 // A slow collector closes the gate: the scan slows, rows are not lost. Hooks are told by senders and the collector; package
 // zmap puts what they are told into a queue, and holds the gate when that fills up. The engine knows no command line, no file

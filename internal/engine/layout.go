@@ -3,7 +3,9 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
@@ -22,7 +24,7 @@ func ipFields() []record.Field {
 	}
 }
 
-// systemFields come last in every row.
+// systemFields come behind those of the module.
 func systemFields() []record.Field {
 	return []record.Field{
 		{Name: "repeat", Type: record.Bool, Doc: "is response a repeat response from this target"},
@@ -38,20 +40,39 @@ type layout struct {
 	schema  *record.Schema
 	module  int // position of the module's first field
 	system  int // position of the first system field
+	notes   int // position of the first field of an annotation
 	success int
 	number  bool // success is a number in the rows of this module, 0 or 1
 	app     int  // position of app_success, -1 if the module has none
 }
 
-// Schema returns the fields of a scan with a probe module: those of the IP header, the module's own, those of the engine.
-func Schema(d probe.Description) *record.Schema {
-	return record.NewSchema(ipFields(), d.Schema.Fields(), systemFields())
+// Schema returns the fields of a scan with a probe module: those of the IP header, the module's own, those of the engine, and
+// behind them those of an annotation. It panics if two have the same name: see [CheckNotes].
+func Schema(d probe.Description, notes ...record.Field) *record.Schema {
+	return record.NewSchema(ipFields(), d.Schema.Fields(), systemFields(), notes)
 }
 
-// newLayout returns the layout of rows of a probe module.
-func newLayout(d probe.Description) (layout, error) {
-	l := layout{schema: Schema(d), module: len(ipFields()), app: -1}
+// CheckNotes names the fields of an annotation that rows of the probe module have already.
+func CheckNotes(d probe.Description, notes []record.Field) error {
+	schema := Schema(d)
+	var taken []string
+	for _, f := range notes {
+		if _, ok := schema.Lookup(f.Name); ok {
+			taken = append(taken, f.Name)
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("rows of probe %s have fields called %s already: give the columns of the table other names",
+		d.Name, strings.Join(taken, ", "))
+}
+
+// newLayout returns the layout of rows of a probe module with an annotation.
+func newLayout(d probe.Description, notes ...record.Field) (layout, error) {
+	l := layout{schema: Schema(d, notes...), module: len(ipFields()), app: -1}
 	l.system = l.module + d.Schema.Len()
+	l.notes = l.system + len(systemFields())
 	var ok bool
 	if l.success, ok = l.schema.Lookup("success"); !ok {
 		return layout{}, fmt.Errorf("probe module %s has no field success", d.Name)
@@ -107,7 +128,7 @@ func (l *layout) isCooldown(row *record.Record) bool { return row.Values[l.syste
 
 // setSystem writes the engine's own fields but the first; the times are needed or not.
 func (l *layout) setSystem(row *record.Record, cooldown bool, at int64, times bool) {
-	v := row.Values[l.system:]
+	v := row.Values[l.system:l.notes]
 	v[1].SetBool(cooldown)
 	if !times {
 		return
@@ -115,4 +136,9 @@ func (l *layout) setSystem(row *record.Record, cooldown bool, at int64, times bo
 	v[2].SetTime(at)
 	v[3].SetUint(uint64(at / 1e9))
 	v[4].SetUint(uint64(at / 1e3 % 1e6))
+}
+
+// setNotes writes what is known about the row's address.
+func (l *layout) setNotes(row *record.Record, a annotate.Annotator) {
+	a.Annotate(row.Values[0].Addr(), row.Values[l.notes:])
 }

@@ -7,22 +7,30 @@ import (
 
 // A need says which parts of a row somebody reads, beside the address and whether it is a success, a repeat, of the cooldown.
 // The others stay null: all fields of a row are two kilobytes of memory to be written and read again, for every answer.
-type need struct{ ip, module, times bool }
+type need struct{ ip, module, times, notes bool }
 
-// need finds out what filters, sinks and hooks read, and what the engine itself cannot know without the module's part. The sinks must
-// be open.
+// need is read, and what the engine itself cannot know without the module's part.
 func (s *Scan) need(dec probe.Decoder) need {
-	_, judge := dec.(probe.Judge)
-	l := &s.layout
-	n := need{module: !judge || l.app >= 0}
-	if s.cfg.Hooks.rows() {
-		return need{ip: true, module: true, times: true}
+	n := s.read()
+	if _, judge := dec.(probe.Judge); !judge || s.layout.app >= 0 {
+		n.module = true
 	}
+	return n
+}
+
+// read finds out what filters, sinks and hooks read. The sinks must be open.
+func (s *Scan) read() need {
+	all := need{ip: true, module: true, times: true, notes: true}
+	if s.cfg.Hooks.rows() {
+		return all
+	}
+	var n need
+	l := &s.layout
 	for i := range s.outputs {
 		o := &s.outputs[i]
 		chooser, ok := o.Sink.(sink.Chooser)
 		if !ok {
-			return need{ip: true, module: true, times: true}
+			return all
 		}
 		n.add(l, chooser.Fields())
 		if o.Filter != nil {
@@ -41,8 +49,10 @@ func (n *need) add(l *layout, fields []int) {
 			n.ip = true
 		case i < l.system:
 			n.module = true
-		default:
+		case i < l.notes:
 			n.times = true
+		default:
+			n.notes = true
 		}
 	}
 }

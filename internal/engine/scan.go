@@ -58,7 +58,10 @@ func New(cfg Config) (*Scan, error) {
 		return nil, err
 	}
 	desc := cfg.Probe.Describe()
-	lay, err := newLayout(desc)
+	if err := CheckNotes(desc, cfg.noted()); err != nil {
+		return nil, err
+	}
+	lay, err := newLayout(desc, cfg.noted()...)
 	if err != nil {
 		return nil, err
 	}
