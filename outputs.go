@@ -1,8 +1,6 @@
 package zmap
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,13 +13,6 @@ import (
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/sink"
 )
-
-// newID draws a name for a scan that no other has.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
 
 // A Scope is what databases keep of a [Config] beside its rows, as JSON: what another program needs to ask the same targets
 // again, and a reader to know what the rows are answers to. Paths are absolute.

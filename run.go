@@ -21,6 +21,7 @@ import (
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -111,7 +112,7 @@ func (s *setup) memory(c *course) dedup.Config {
 func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	report.FinalRate = s.rate
 	plan, mode := &report.Plan, netdev.Scan
-	plan.ID = newID()
+	plan.ID = sink.NewID()
 	if s.DryRun != nil {
 		mode = netdev.DryRun
 	}

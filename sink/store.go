@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -22,6 +24,13 @@ type Scan struct {
 	Probe   string          // name of the probe module
 	Version string          // of this program
 	Config  json.RawMessage // an object: what was to be scanned, and how
+}
+
+// NewID draws an ID for a scan.
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 // An Outcome says how a scan ended.

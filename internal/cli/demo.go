@@ -93,11 +93,11 @@ func demo(ctx context.Context, std Streams) error {
 	if err != nil {
 		return err
 	}
-	return compare(std.Out, report, found.String(), slices.Collect(net.Truth().Addrs(lab.SYN(demoPort), lab.SYNACK)))
+	return checkFound(std.Out, report, found.String(), slices.Collect(net.Truth().Addrs(lab.SYN(demoPort), lab.SYNACK)))
 }
 
-// compare prints the hosts found beside those that are there, and returns an error if they are not the same.
-func compare(w io.Writer, report *zmap.Report, found string, there []netip.Addr) error {
+// checkFound prints the hosts found beside those that are there, and returns an error if they are not the same.
+func checkFound(w io.Writer, report *zmap.Report, found string, there []netip.Addr) error {
 	truth := make(map[string]bool, len(there))
 	for _, a := range there {
 		truth[a.String()] = true

@@ -24,7 +24,7 @@ func TestCompare(t *testing.T) {
 		{"one twice, one missed", "10.0.0.2\n10.0.0.1\n10.0.0.1\n", "1 missed, 1 wrong", false},
 	} {
 		var out strings.Builder
-		err := compare(&out, &zmap.Report{}, c.found, there)
+		err := checkFound(&out, &zmap.Report{}, c.found, there)
 		if (err == nil) != c.ok || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: error %v, output %q; want %q, ok %v", c.name, err, out.String(), c.want, c.ok)
 		}

@@ -28,6 +28,7 @@ type toolSet struct {
 	syslog    bool
 	version   bool
 	remarks   []string // what there is to say before the tool begins
+	under     string   // "zmap " for what has no name of its own
 }
 
 // newToolSet returns the options that all tools have.
@@ -64,7 +65,7 @@ func (t *toolSet) command(std Streams, use, about string, work func(ctx context.
 	c.Flags().SortFlags = false
 	completePrefix(c.Flags(), func(line string) { t.remarks = append(t.remarks, line) })
 	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return optionError(cmd.Flags(), err) })
-	c.SetHelpFunc(func(*cobra.Command, []string) { t.printHelp(std.Out, use, about) })
+	c.SetHelpFunc(func(*cobra.Command, []string) { t.printHelp(std.Out, t.under+use, about) })
 	c.SetOut(std.Out)
 	c.SetErr(std.Err)
 	return c

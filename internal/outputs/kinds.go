@@ -55,7 +55,7 @@ type Env struct {
 func Kinds() []Kind {
 	return []Kind{
 		{
-			Name: "csv", Destination: "file", Text: true, Doc: "comma separated values with a header row",
+			Name: "csv", Destination: "file", Text: true, Doc: "comma separated values with a header row", Options: fileOptions(),
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewCSV(w, o) })
 			},
@@ -66,7 +66,7 @@ func Kinds() []Kind {
 			open:    openExec,
 		},
 		{
-			Name: "json", Destination: "file", Text: true, Doc: "one JSON object a line, without null fields",
+			Name: "json", Destination: "file", Text: true, Doc: "one JSON object a line, without null fields", Options: fileOptions(),
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewJSON(w, o) })
 			},
@@ -173,18 +173,6 @@ func (s *Spec) filter(e *Env) string {
 	default:
 		return e.Filter
 	}
-}
-
-// text opens a sink of text.
-func (e *Env) text(s *Spec, format func(io.Writer, sink.Options) sink.Sink) (sink.Sink, error) {
-	w := e.Stdout
-	if path := s.path(e); path != "" {
-		var err error
-		if w, err = e.Create(path); err != nil {
-			return nil, err
-		}
-	}
-	return format(w, sink.Options{Fields: s.fields(e), NoHeader: e.NoHeader}), nil
 }
 
 // openExec opens the sink of a command.

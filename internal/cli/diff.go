@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zmap-go/zmap/internal/compare"
+	"github.com/zmap-go/zmap/internal/outputs"
+	"github.com/zmap-go/zmap/sink"
+)
+
+// Exit codes of diff, which are those of diff(1).
+const (
+	exitSame    = 0
+	exitChanged = 1
+	exitTrouble = 2
+)
+
+// diffCommand says what changed between two scans.
+func diffCommand(std Streams) *cobra.Command {
+	t := newToolSet(3)
+	t.under = "zmap "
+	d := difference{std: std, scan: defaults()}
+	var fields string
+	t.text(&fields, "output-fields", "f", "`fields` whose values make a change, separated by commas (default classification)")
+	t.flag(&d.table, "table", "", "print a table instead of JSON lines")
+	t.flag(&d.confirm, "confirm", "", "ask what seems gone once more before saying so, since probes get lost; takes the options of a scan")
+	var flags func() *pflag.FlagSet
+	use := "diff BEFORE AFTER [options]"
+	command := t.command(std, use,
+		"Says which services appeared, are gone, or answer otherwise than before. BEFORE and AFTER are results of this program or\n"+
+			"of C ZMap. Exit code 0 means no change, 1 changes, 2 trouble.",
+		func(ctx context.Context, log *slog.Logger, args []string) error {
+			if len(args) != 2 {
+				return errors.Join(fmt.Errorf("diff takes two results, and there are %d: zmap diff monday.csv tuesday.csv", len(args)), exitStatus(exitTrouble))
+			}
+			if fields != "" {
+				d.fields = strings.FieldsFunc(fields, func(r rune) bool { return r == ',' || r == ' ' })
+			}
+			d.log = log
+			if err := d.scan.settle(flags(), std.Etc); err != nil {
+				return errors.Join(err, exitStatus(exitTrouble))
+			}
+			changed, err := d.run(ctx, args[0], args[1])
+			switch {
+			case err != nil:
+				return errors.Join(err, exitStatus(exitTrouble))
+			case changed:
+				return exitStatus(exitChanged)
+			}
+			return nil
+		})
+	flags = command.Flags
+	for _, s := range sections(d.scan) {
+		s.flags.VisitAll(func(f *pflag.Flag) {
+			if command.Flags().Lookup(f.Name) == nil {
+				f.Shorthand = "" // letters are for diff's own
+				f.Hidden = true
+				command.Flags().AddFlag(f)
+			}
+		})
+	}
+	return command
+}
+
+// A difference is one run of diff.
+type difference struct {
+	std            Streams
+	log            *slog.Logger
+	scan           *scanOptions // of the scan that confirms
+	networks       []string     // that the first scan asked
+	fields         []string
+	table, confirm bool
+}
+
+// run compares, and says whether anything changed.
+func (d *difference) run(ctx context.Context, before, after string) (changed bool, err error) {
+	var sources [2]sink.Source
+	for i, name := range []string{before, after} {
+		if sources[i], err = outputs.OpenSource(name); err != nil {
+			return false, err
+		}
+		defer sources[i].Close()
+	}
+	r, err := compare.Diff(sources[0], sources[1], compare.Options{Fields: d.fields})
+	if err != nil {
+		return false, err
+	}
+	if d.confirm {
+		if err := d.reprobe(ctx, r, sources[0]); err != nil {
+			return false, err
+		}
+	}
+	count := map[compare.Kind]int{}
+	for _, c := range r.Changes {
+		count[c.Kind]++
+	}
+	d.log.Info(fmt.Sprintf("%d services before, %d after: %d appeared, %d gone, %d changed", r.Before, r.After,
+		count[compare.Appeared], count[compare.Gone], count[compare.Changed]))
+	return len(r.Changes) > 0, sink.WriteError(d.print(r))
+}
+
+// print writes the changes.
+func (d *difference) print(r *compare.Result) error {
+	w := bufio.NewWriter(d.std.Out)
+	if d.table {
+		printTable(w, r)
+		return w.Flush()
+	}
+	e := json.NewEncoder(w)
+	for _, c := range r.Changes {
+		if err := e.Encode(lineOf(r, &c)); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// A diffLine is a change as JSON.
+type diffLine struct {
+	Change string            `json:"change"`
+	Addr   string            `json:"saddr"`
+	Port   *uint16           `json:"sport,omitempty"`
+	Was    map[string]string `json:"was,omitempty"`
+	Is     map[string]string `json:"is,omitempty"`
+}
+
+func lineOf(r *compare.Result, c *compare.Change) diffLine {
+	l := diffLine{Change: string(c.Kind), Addr: c.Target.Addr.String()}
+	if r.Ports {
+		l.Port = &c.Target.Port
+	}
+	named := func(values []string) map[string]string {
+		if values == nil || len(r.Fields) == 0 {
+			return nil
+		}
+		m := make(map[string]string, len(values))
+		for i, name := range r.Fields {
+			m[name] = values[i]
+		}
+		return m
+	}
+	l.Was, l.Is = named(c.Was), named(c.Is)
+	return l
+}
+
+// printTable writes the changes as columns.
+func printTable(w *bufio.Writer, r *compare.Result) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "change\tsaddr"
+	if r.Ports {
+		head += "\tsport"
+	}
+	fmt.Fprintln(t, head+"\twas\tis")
+	show := func(values []string) string {
+		if values == nil {
+			return "-"
+		}
+		return strings.Join(values, ", ")
+	}
+	for _, c := range r.Changes {
+		line := string(c.Kind) + "\t" + c.Target.Addr.String()
+		if r.Ports {
+			line += fmt.Sprintf("\t%d", c.Target.Port)
+		}
+		fmt.Fprintln(t, line+"\t"+show(c.Was)+"\t"+show(c.Is))
+	}
+	_ = t.Flush() // the writer below tells
+}
