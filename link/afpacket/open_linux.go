@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -17,115 +16,38 @@ var _ link.Engine = Engine{}
 
 // Open opens the queues. A transmit queue's sockets never receive; no frame is sent to find out whether the link works,
 // for a packet socket reports what goes wrong at once: the interface must be up and connected, and each socket bound.
-func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err error) {
-	cfg, err = prepare(cfg)
+func (Engine) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
+	cfg, dev, err := Prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	dev, err := SendingDevice(cfg)
-	if err != nil {
-		return nil, err
-	}
-	l = &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.Close())
-			l = nil
-		}
-	}()
-	for i := range cfg.Senders + 1 {
-		tx, err := openTX(cfg, dev)
-		if err != nil {
-			return l, err
-		}
-		if i == cfg.Senders {
-			l.Control = tx
-		} else {
-			l.TX = append(l.TX, tx)
-		}
-	}
-	l.RX, err = OpenReceivers(cfg)
-	return l, err
-}
-
-// prepare fills in the defaults.
-func prepare(cfg link.Config) (link.Config, error) {
-	cfg, err := cfg.WithDefaults()
-	if cfg.Batch == 0 {
-		cfg.Batch = mmsg.DefaultBatch
-	}
-	return cfg, err
-}
-
-// OpenReceivers opens the receive queues alone, for engines that send in another way. cfg is one with its defaults; what is in
-// it about sending is not looked at. The queues are the caller's to close; there are none with an error.
-func OpenReceivers(cfg link.Config) (queues []link.RX, err error) {
-	dev, err := receivingDevice(cfg)
-	if err != nil {
-		return nil, err
-	}
-	var group *fanout
-	if cfg.Receivers > 1 {
-		group = &fanout{}
-	}
-	defer func() {
-		if err != nil {
-			for _, rx := range queues {
-				err = errors.Join(err, rx.Close())
-			}
-			queues = nil
-		}
-	}()
-	for range cfg.Receivers {
-		rx, err := openRX(cfg, dev, group)
-		if err != nil {
-			return queues, err
-		}
-		queues = append(queues, rx)
-	}
-	return queues, nil
+	return OpenQueues(Engine{}.Name(), cfg, func() (*mmsg.Queue, error) { return openTX(cfg, dev) })
 }
 
 // Check opens and closes one transmit queue, whose socket never receives, and compiles the capture filter. Beyond that only the
 // kernel's version and its memory could keep Open from opening.
 func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err error) {
-	cfg, err = prepare(cfg)
+	cfg, dev, err := Prepare(ctx, cfg)
 	if err != nil {
 		return 0, err
 	}
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	dev, err := SendingDevice(cfg)
-	if err != nil {
-		return 0, err
-	}
-	memory, err = CheckReceivers(cfg)
-	if err != nil {
-		return 0, err
-	}
-	tx, err := openTX(cfg, dev)
-	if err != nil {
-		return 0, err
-	}
-	return memory + uint64(cfg.Senders+1)*tx.Memory(), tx.Close()
+	return CheckQueues(cfg, func() (*mmsg.Queue, error) { return openTX(cfg, dev) })
 }
 
-// CheckReceivers is to [OpenReceivers] what Check is to Open: it looks at the interface, compiles the filter and says how much
-// memory the queues take.
-func CheckReceivers(cfg link.Config) (memory uint64, err error) {
-	dev, err := receivingDevice(cfg)
+// Prepare fills in the defaults, and finds the interface to send on, before any socket is open.
+func Prepare(ctx context.Context, cfg link.Config) (link.Config, Device, error) {
+	cfg, err := cfg.WithDefaults()
 	if err != nil {
-		return 0, err
+		return cfg, Device{}, err
 	}
-	if _, err := program(&cfg.Filter, dev.ether()); err != nil {
-		return 0, err
+	if err := ctx.Err(); err != nil {
+		return cfg, Device{}, err
 	}
-	blockLen, blocks := layout(cfg.RingBytes, os.Getpagesize())
-	return uint64(cfg.Receivers) * uint64(blockLen*blocks), nil
+	if cfg.Batch == 0 {
+		cfg.Batch = mmsg.DefaultBatch
+	}
+	dev, err := sendingDevice(cfg)
+	return cfg, dev, err
 }
 
 // A Device is an interface of a link.
@@ -138,8 +60,8 @@ type Device struct {
 // ether says whether frames of the interface begin with an Ethernet header.
 func (d Device) ether() bool { return d.kind == unix.ARPHRD_ETHER || d.kind == unix.ARPHRD_LOOPBACK }
 
-// SendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
-func SendingDevice(cfg link.Config) (Device, error) {
+// sendingDevice finds the interface to send on, and checks that frames of the wanted kind can leave through it.
+func sendingDevice(cfg link.Config) (Device, error) {
 	d, err := LookUp(cfg.Interface, cfg.Index)
 	switch {
 	case err != nil || d.ether() == cfg.Ether:

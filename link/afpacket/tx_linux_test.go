@@ -169,7 +169,7 @@ func TestFullSocketBuffer(t *testing.T) {
 		Rate:       400_000, Limit: 10 << 20, Buffer: 1600 * 1000,
 	}))
 	cfg := link.Config{Interface: p.A.Attrs().Name, Ether: true, Qdisc: link.QdiscUse, Batch: 64}
-	dev, err := SendingDevice(cfg)
+	dev, err := sendingDevice(cfg)
 	must(t, err)
 	fd, err := TransmitSocket(cfg, dev)
 	must(t, err)

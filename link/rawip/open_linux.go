@@ -14,33 +14,12 @@ import (
 var _ link.Engine = Engine{}
 
 // Open opens the queues. Config.Qdisc has no say: what the kernel routes passes its traffic control.
-func (Engine) Open(ctx context.Context, cfg link.Config) (l *link.Link, err error) {
+func (Engine) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
 	cfg, out, err := prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	l = &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.Close())
-			l = nil
-		}
-	}()
-	if l.RX, err = afpacket.OpenReceivers(cfg); err != nil {
-		return l, err
-	}
-	for i := range cfg.Senders + 1 {
-		tx, err := openTX(cfg, out)
-		if err != nil {
-			return l, err
-		}
-		if i == cfg.Senders {
-			l.Control = tx
-		} else {
-			l.TX = append(l.TX, tx)
-		}
-	}
-	return l, nil
+	return afpacket.OpenQueues(Engine{}.Name(), cfg, func() (*mmsg.Queue, error) { return openTX(cfg, out) })
 }
 
 // Check opens and closes one transmit queue, whose sockets never receive, and compiles the capture filter.
@@ -49,14 +28,7 @@ func (Engine) Check(ctx context.Context, cfg link.Config) (memory uint64, err er
 	if err != nil {
 		return 0, err
 	}
-	if memory, err = afpacket.CheckReceivers(cfg); err != nil {
-		return 0, err
-	}
-	tx, err := openTX(cfg, out)
-	if err != nil {
-		return 0, err
-	}
-	return memory + uint64(cfg.Senders+1)*tx.Memory(), tx.Close()
+	return afpacket.CheckQueues(cfg, func() (*mmsg.Queue, error) { return openTX(cfg, out) })
 }
 
 // An outlet is the interface that packets leave by.

@@ -2,10 +2,12 @@ package rawip
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
 	"github.com/zmap-go/zmap/link/mmsg"
 )
@@ -27,7 +29,10 @@ func (v version) socket(out outlet) (fd int, err error) {
 		family, level, option = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR
 	}
 	fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return -1, fmt.Errorf("open raw IP socket: %w: %s", err, link.HowToAllow("cap_net_raw"))
+	case err != nil:
 		return -1, fmt.Errorf("open raw IP socket: %w", err)
 	}
 	defer func() {

@@ -97,7 +97,7 @@ func TestCheck(t *testing.T) {
 			if n := len(tx.(*TX).Slots); n < l.Batch+spare {
 				t.Errorf("a ring of %d frames for batches of %d", n, l.Batch)
 			}
-			want += tx.(*TX).memory()
+			want += tx.(*TX).Memory()
 		}
 		if memory != want {
 			t.Errorf("%+v: Check says %d bytes, the link has %d", cfg, memory, want)

@@ -51,8 +51,8 @@ func openTX(cfg link.Config, dev afpacket.Device, frames int) (*TX, error) {
 	return &TX{Batch: batch.New(r.slots()), fd: fd, dev: dev, ring: r, limit: lim, retries: cfg.Retries, bare: !cfg.Ether}, nil
 }
 
-// memory returns how many bytes the queue takes.
-func (t *TX) memory() uint64 {
+// Memory returns how many bytes the queue takes.
+func (t *TX) Memory() uint64 {
 	return uint64(len(t.ring)) + uint64(len(t.Slots))*uint64(reflect.TypeFor[link.Slot]().Size())
 }
 

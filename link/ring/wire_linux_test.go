@@ -101,7 +101,7 @@ func listen(t testing.TB, end netlink.Link) link.RX {
 func tiny(t testing.TB, end netlink.Link, frames int, cfg link.Config) *TX {
 	t.Helper()
 	cfg.Interface, cfg.Ether = end.Attrs().Name, true
-	cfg, dev, err := prepare(t.Context(), cfg)
+	cfg, dev, err := afpacket.Prepare(t.Context(), cfg)
 	must(t, err)
 	tx, err := openTX(cfg, dev, frames)
 	must(t, err)
