@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page pgo
+.PHONY: build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page pgo
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -15,6 +15,9 @@ test: ## everything, kernel-facing tests in network namespaces included
 
 test-peers: ## whole scans of real servers, which are installed if need be, in network namespaces
 	.ci/peers
+
+test-services: ## sinks with a server behind them against the real one, which is installed if need be, killed and stalled
+	.ci/services
 
 race: ## the same under the race detector, but for the lab's timing and the benchmarks
 	$(GO) test -race ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./target ./validate .
@@ -34,8 +37,7 @@ fuzz: ## every fuzz target in turn, FUZZ_SECONDS in all (default 180)
 	.ci/fuzz $${FUZZ_SECONDS:-180}
 
 cross: ## builds without cgo, and vets what other systems compile
-	CGO_ENABLED=0 GOARCH=amd64 $(GO) build -o /dev/null ./cmd/zmap
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/zmap
+	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch $(GO) build -o /dev/null ./cmd/zmap || exit 1; done
 	CGO_ENABLED=0 GOOS=darwin $(GO) vet ./...
 	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
 
@@ -59,7 +61,7 @@ pgo: ## the profile that the program is compiled with, from the engine's benchma
 		-o $(BIN)/engine.test -cpuprofile $(BIN)/new.pgo
 	mv $(BIN)/new.pgo cmd/zmap/default.pgo
 
-check: lint test test-peers race cross fuzz demo ## what .ci/run runs
+check: lint test test-peers test-services race cross fuzz demo ## what .ci/run runs
 
 generate: ## BPF objects, with clang, and manual pages and completion scripts, from the table of options; .ci/run finds stale ones
 	.ci/bpf generate
@@ -74,8 +76,5 @@ $(BIN)/nfpm: TOOL := $(NFPM)
 $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/nfpm:
 	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(TOOL)
 
-install:
-	CGO_ENABLED=0 $(GO) install -trimpath ./cmd/zmap
-
-clean:
-	rm -rf $(BIN)
+install: ; CGO_ENABLED=0 $(GO) install -trimpath ./cmd/zmap
+clean: ; rm -rf $(BIN)

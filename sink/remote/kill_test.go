@@ -27,6 +27,8 @@ func newServer(text string) (Server, error) {
 	switch what {
 	case "http":
 		return NewHTTP(HTTPConfig{URL: where})
+	case "postgres":
+		return NewPostgres(PostgresConfig{DSN: where})
 	}
 	return nil, fmt.Errorf("no server %q", what)
 }
@@ -40,7 +42,7 @@ func child(role string) {
 		os.Exit(1)
 	}
 	k := New(s, Options{Folder: os.Getenv(childFolder), backoff: [2]time.Duration{time.Millisecond, 10 * time.Millisecond}, grace: 5 * time.Millisecond})
-	err = errors.Join(k.Begin(sink.Scan{ID: "killed", Started: time.Now(), Probe: "tcp_synscan"}), k.Open(testSchema()))
+	err = errors.Join(k.Begin(sink.Scan{ID: fmt.Sprint("killed-", os.Getpid()), Started: time.Now(), Probe: "tcp_synscan"}), k.Open(testSchema()))
 	r := record.New(testSchema())
 	for n := uint64(0); err == nil; n++ {
 		testRow(r, n)
