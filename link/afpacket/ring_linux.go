@@ -139,25 +139,29 @@ func layout(size, page int) (blockLen, blocks int) {
 	return blockLen, max(minBlocks, size/blockLen)
 }
 
-// A fanout is a group of sockets that share the frames by flow (man 7 packet, PACKET_FANOUT).
-type fanout struct{ id int } // 0 until the first has joined
+// A fanout is a group of sockets that share the frames by flow (man 7 packet, PACKET_FANOUT). The kernel numbers groups from 0
+// on, over and over (fanout_find_new_id in net/packet/af_packet.c).
+type fanout struct {
+	id    int
+	known bool // the first has joined
+}
 
 func (g *fanout) join(fd int) error {
 	const kind = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 	arg := kind<<16 | g.id
-	if g.id == 0 {
+	if !g.known {
 		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
 		return fmt.Errorf("share frames between receive queues: %w", err)
 	}
-	if g.id != 0 {
+	if g.known {
 		return nil
 	}
 	value, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
 	if err != nil {
 		return fmt.Errorf("look up group of receive queues: %w", err)
 	}
-	g.id = value & 0xffff
+	g.id, g.known = value&0xffff, true
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/zmap-go/zmap/lab/wire"
 	"github.com/zmap-go/zmap/link"
@@ -106,6 +107,31 @@ func TestNothingForeignFromTheFirstFrameOn(t *testing.T) {
 	}
 	close(stop)
 	sender.Wait()
+}
+
+// TestGroupZero has receive queues in the group that the kernel numbers 0, as it does the first one after it was started: their
+// frames are shared like those of others.
+func TestGroupZero(t *testing.T) {
+	p := wire.Lay(t, wire.Plan{})
+	cfg, dev, err := Prepare(t.Context(), link.Config{Interface: p.B.Attrs().Name, Ether: true, Filter: anyTCP(), RingBytes: 1 << 20})
+	must(t, err)
+	group := &fanout{known: true} // nobody else here asks for a number
+	var queues []*RX
+	for range 2 {
+		rx, err := openRX(cfg, dev, group)
+		must(t, err)
+		t.Cleanup(func() { must(t, rx.Close()) })
+		value, err := unix.GetsockoptInt(rx.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+		must(t, err)
+		if value&0xffff != 0 {
+			t.Errorf("queue %d is in group %d", len(queues), value&0xffff)
+		}
+		queues = append(queues, rx)
+	}
+	sendFrame(t, p.A, segment())
+	if n := drain(t, queues[0], func(*link.Frame) {}) + drain(t, queues[1], func(*link.Frame) {}); n != 1 {
+		t.Errorf("a frame came %d times", n)
+	}
 }
 
 // Several receive queues share the frames: each frame arrives once, and those of one flow in one queue, in order.
