@@ -5,14 +5,13 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-page pgo
+.PHONY: build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-sinks bench-page pgo
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
 
 test: ## everything, kernel-facing tests in network namespaces included
 	$(GO) test ./...
-
 test-peers: ## whole scans of real servers, which are installed if need be, in network namespaces
 	.ci/peers
 
@@ -26,7 +25,6 @@ lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }
 	$(GO) vet -tags peers ./...
 	$(BIN)/golangci-lint run --allow-parallel-runners ./...
-
 fmt: $(BIN)/gofumpt
 	$(BIN)/gofumpt -w .
 
@@ -51,7 +49,8 @@ bench-go: ## stages by themselves: walk, target, tag and patch behind 100,000 bl
 	$(GO) test -run '^$$' -bench 'Generate|Calibrate|Receive' -benchtime 3s -count 3 ./internal/engine
 	$(GO) test -run '^$$' -bench Build -benchtime 3x ./target
 	$(GO) test -run '^$$' -bench Kernel -benchtime 20x -count 3 ./link/xdp
-
+bench-sinks: ## rows per second into files, beside the programs of others
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./sink/local
 bench-page: build ## docs/performance.md and its pictures, in less than nine minutes on a machine that is idle otherwise
 	$(GO) run ./lab/bench page -zmap $(BIN)/zmap
 

@@ -1,0 +1,224 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/zmap-go/zmap/record"
+)
+
+// columns are where in the table the fields of a scan are.
+type columns struct {
+	fields []columnField
+	scan   driver.Value // number of the scan
+	time   string       // column that says when a row was received; "" if none does
+	lists  *lists
+}
+
+// A columnField is one field with its column, or two if it is an address.
+type columnField struct {
+	record.Field
+	index int // in the schema
+
+	// The last address and what it was turned into: some fields hold the same for most rows.
+	addr      netip.Addr
+	text, key driver.Value
+}
+
+// affinity returns the type of the column that holds a field. It decides what SQLite converts: nothing that we write.
+func affinity(t record.Type) string {
+	switch t {
+	case record.Int, record.Bool, record.Time:
+		return "INTEGER"
+	case record.Binary:
+		return "BLOB"
+	case record.String, record.Addr, record.Repeated:
+	}
+	return "TEXT"
+}
+
+// compared are the fields that a scan is never without, if the schema has them.
+func compared() []string { return []string{"saddr", "sport", "success", "classification"} }
+
+// choose returns the columns for some fields of a schema.
+func choose(s *record.Schema, list string) (columns, error) {
+	if list == "" {
+		list = "*"
+	}
+	indexes, err := s.Select(list)
+	if err != nil {
+		return columns{}, err
+	}
+	for _, name := range compared() {
+		if i, ok := s.Lookup(name); ok {
+			indexes = append(indexes, i)
+		}
+	}
+	c := columns{lists: newLists()}
+	for i, f := range s.Fields() {
+		if f.Type == record.Time {
+			indexes, c.time = append(indexes, i), f.Name
+			break
+		}
+	}
+	chosen := make(map[int]bool)
+	owner := map[string]string{"id": "the table", "scan": "the table"}
+	for _, i := range indexes {
+		if chosen[i] {
+			continue
+		}
+		chosen[i] = true
+		f := columnField{Field: s.Field(i), index: i}
+		for _, name := range f.names() {
+			lower := strings.ToLower(name) // names of columns are the same in upper case
+			if of, ok := owner[lower]; ok {
+				return columns{}, fmt.Errorf("field %q cannot have column %q, which is that of %s: leave it out", f.Name, name, of)
+			}
+			owner[lower] = fmt.Sprintf("field %q", f.Name)
+		}
+		c.fields = append(c.fields, f)
+	}
+	return c, nil
+}
+
+// names returns the columns of a field.
+func (f *columnField) names() []string {
+	if f.Type == record.Addr {
+		return []string{f.Name, f.Name + "_key"}
+	}
+	return []string{f.Name}
+}
+
+// names returns all columns, in the order of the statement that inserts rows.
+func (c *columns) names() []string {
+	names := []string{"id", "scan"}
+	for i := range c.fields {
+		names = append(names, c.fields[i].names()...)
+	}
+	return names
+}
+
+// width returns how many values a row has.
+func (c *columns) width() int { return len(c.names()) }
+
+// add adds the columns that the table does not have, and demands that the others are of the right type.
+func (c *columns) add(conn *sql.Conn) error {
+	have, err := tableColumns(conn, "observation")
+	if err != nil {
+		return err
+	}
+	for i := range c.fields {
+		f := &c.fields[i]
+		for k, name := range f.names() {
+			want := affinity(f.Type)
+			if k == 1 {
+				want = "BLOB"
+			}
+			got, ok := have[strings.ToLower(name)]
+			switch {
+			case ok && got != want:
+				return fmt.Errorf("column %q of table observation is %s, and field %q needs %s: write to another file", name, got, f.Name, want)
+			case ok:
+				continue
+			}
+			if _, err := conn.ExecContext(context.Background(), `ALTER TABLE observation ADD COLUMN "`+name+`" `+want); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tableColumns returns the columns of a table in lower case, with their types. Columns that are computed are none.
+func tableColumns(conn *sql.Conn, table string) (map[string]string, error) {
+	rows, err := conn.QueryContext(context.Background(), "SELECT lower(name), type FROM pragma_table_info(?)", table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	have := make(map[string]string)
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return nil, err
+		}
+		have[name] = typ
+	}
+	return have, rows.Err()
+}
+
+// insert returns the statement that inserts some rows.
+func (c *columns) insert(rows int) string {
+	names := c.names()
+	row := ", (" + strings.Repeat(", ?", len(names))[2:] + ")"
+	return `INSERT INTO observation ("` + strings.Join(names, `", "`) + `") VALUES ` + strings.Repeat(row, rows)[2:]
+}
+
+// hosts returns the statement that makes the addresses of rows known; its arguments are the scan, when that began, the first
+// row's id and the one behind the last.
+func (c *columns) hosts() string {
+	seen := "?2"
+	if c.time != "" {
+		seen = `ifnull("` + c.time + `", ?2)`
+	}
+	return `INSERT INTO host SELECT saddr_key, saddr, ?1, min(` + seen + `), ?1, max(` + seen + `) FROM observation
+		WHERE id >= ?3 AND id < ?4 AND saddr_key IS NOT NULL GROUP BY saddr_key
+		ON CONFLICT (saddr_key) DO UPDATE SET
+			first_scan = CASE WHEN excluded.first_seen < first_seen THEN excluded.first_scan ELSE first_scan END,
+			first_seen = min(excluded.first_seen, first_seen),
+			last_scan = CASE WHEN excluded.last_seen >= last_seen THEN excluded.last_scan ELSE last_scan END,
+			last_seen = max(excluded.last_seen, last_seen)`
+}
+
+// A described field is how the table scan keeps it.
+type described struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// describe returns the fields of the scan as JSON, for [SQLiteSource].
+func (c *columns) describe() string {
+	all := make([]described, len(c.fields))
+	for i := range c.fields {
+		all[i] = described{c.fields[i].Name, typeName(c.fields[i].Type)}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(fmt.Sprintf("local: names of fields are not JSON: %v", err)) // they are strings
+	}
+	return string(text)
+}
+
+// fill sets the values of a row.
+func (c *columns) fill(args []driver.NamedValue, id int64, r *record.Record) {
+	args[0].Value, args[1].Value = id, c.scan
+	at := 2
+	for i := range c.fields {
+		f := &c.fields[i]
+		v := &r.Values[f.index]
+		if f.Type != record.Addr {
+			args[at].Value = c.encode(v, f.Type)
+			at++
+			continue
+		}
+		args[at].Value, args[at+1].Value = f.address(v, c)
+		at += 2
+	}
+}
+
+// address returns text and key of an address.
+func (f *columnField) address(v *record.Value, c *columns) (text, key driver.Value) {
+	if v.Kind() != record.KindAddr {
+		return c.encode(v, f.Type), nil
+	}
+	if a := v.Addr(); a != f.addr || f.text == nil {
+		k := a.As16()
+		f.addr, f.text, f.key = a, a.String(), k[:]
+	}
+	return f.text, f.key
+}

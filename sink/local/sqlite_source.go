@@ -1,0 +1,335 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	code "modernc.org/sqlite/lib"
+
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/sink"
+)
+
+// maxCell is how many bytes a value of a database may have: whoever has made it cannot have us take more memory than some of these.
+const maxCell = 16 << 20
+
+// A StoredScan is what a database says of a scan. Ended is zero if it has not, or was killed.
+type StoredScan struct {
+	sink.Scan
+	sink.Outcome
+	Rows int64 // that it has written
+}
+
+// Scans returns the scans in the database at path, in the order in which they began to write.
+func Scans(path string) ([]StoredScan, error) {
+	r, err := openToRead(path)
+	if err != nil {
+		return nil, explain("read", path, err)
+	}
+	all, err := scans(r.conn)
+	return all, explain("read", path, errors.Join(err, r.close()))
+}
+
+func scans(conn *sql.Conn) ([]StoredScan, error) {
+	rows, err := conn.QueryContext(context.Background(), fmt.Sprintf(`
+		SELECT id, started, ended, probe, version, config, reason, counts,
+			ifnull((SELECT max(o.id) + 1 FROM observation AS o WHERE o.id >= n << %d AND o.id < (n + 1) << %d), n << %d) - (n << %d)
+		FROM scan ORDER BY n`, rowBits, rowBits, rowBits, rowBits))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []StoredScan
+	for rows.Next() {
+		var s StoredScan
+		var started, ended sql.NullInt64
+		var config, reason, counts sql.NullString
+		if err := rows.Scan(&s.ID, &started, &ended, &s.Probe, &s.Version, &config, &reason, &counts, &s.Rows); err != nil {
+			return nil, fmt.Errorf("read scan %d: %w", len(all)+1, err)
+		}
+		s.Started = time.UnixMicro(started.Int64)
+		if ended.Valid {
+			s.Ended = time.UnixMicro(ended.Int64)
+		}
+		s.Reason = reason.String
+		if config.Valid {
+			s.Config = json.RawMessage(config.String)
+		}
+		if counts.Valid {
+			s.Counts = json.RawMessage(counts.String)
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
+
+// A reader is a database that is only read, with its one connection.
+type reader struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+func (r *reader) close() error {
+	var errs []error
+	if r.conn != nil {
+		errs = append(errs, r.conn.Close())
+	}
+	return errors.Join(append(errs, r.db.Close())...)
+}
+
+// openToRead opens a database that is there.
+func openToRead(path string) (*reader, error) {
+	if err := inspect(path); err != nil {
+		return nil, err
+	}
+	r, err := openAs(path, "mode=ro")
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code()&0xff == code.SQLITE_CANTOPEN || e.Code()&0xff == code.SQLITE_READONLY) {
+		// A reader, too, takes part in sharing memory, with files beside the database. Where it may not make them, and nobody
+		// else has, the database is one that nobody writes to.
+		if _, gone := os.Stat(path + "-wal"); errors.Is(gone, os.ErrNotExist) {
+			return openAs(path, "mode=ro&immutable=1")
+		}
+	}
+	return r, err
+}
+
+func openAs(path, mode string) (*reader, error) {
+	db, err := connect(path, mode+"&_query_only=1", busyTime)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{db: db}
+	if err := r.check(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// check connects, and finds that the tables are there.
+func (r *reader) check() (err error) {
+	if r.conn, err = r.db.Conn(context.Background()); err != nil {
+		return err
+	}
+	if _, err := sqlite.Limit(r.conn, code.SQLITE_LIMIT_LENGTH, maxCell); err != nil {
+		return err
+	}
+	fresh, err := identify(r.conn)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		return errors.New("there is nothing in it")
+	}
+	return realTables(r.conn)
+}
+
+// realTables demands that what is read are tables: a view or a virtual table may take for ever.
+func realTables(conn *sql.Conn) error {
+	var n int
+	err := conn.QueryRowContext(context.Background(),
+		"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name IN ('scan', 'observation')").Scan(&n)
+	if err == nil && n != 2 {
+		err = errors.New("its tables scan and observation are missing")
+	}
+	return err
+}
+
+// An SQLiteSource is a [sink.Source] of one scan in a database, in the order in which the rows were written. It sees the rows
+// that were committed when it was opened. The memory of values is new for each row.
+type SQLiteSource struct {
+	*reader
+	path   string
+	scan   string
+	schema *record.Schema
+	lists  *lists
+	rows   *sql.Rows
+	cells  []any // id, then the fields
+	into   []any
+	closed bool
+	err    error
+}
+
+// OpenSQLiteSource returns a source of the scan of that ID, or of the only one whose ID begins with it; "" is the one that began
+// last of those that have ended, or of all if none has.
+func OpenSQLiteSource(path, scan string) (*SQLiteSource, error) {
+	r, err := openToRead(path)
+	if err != nil {
+		return nil, explain("read", path, err)
+	}
+	s := &SQLiteSource{reader: r, path: path, lists: newLists()}
+	if err := s.find(scan); err != nil {
+		return nil, explain("read", path, errors.Join(err, s.release()))
+	}
+	return s, nil
+}
+
+// find finds the scan and begins to read it.
+func (s *SQLiteSource) find(scan string) error {
+	number, fields, err := s.choose(scan)
+	if err != nil {
+		return err
+	}
+	have, err := tableColumns(s.conn, "observation")
+	if err != nil {
+		return err
+	}
+	if s.schema, err = parseFields(fields, have); err != nil {
+		return fmt.Errorf("scan %s: %w", s.scan, err)
+	}
+	text := "SELECT id"
+	s.cells = make([]any, 1+s.schema.Len())
+	s.into = make([]any, len(s.cells))
+	for i := range s.cells {
+		s.into[i] = &s.cells[i]
+		if i > 0 {
+			text += `, "` + s.schema.Field(i-1).Name + `"`
+		}
+	}
+	s.rows, err = s.conn.QueryContext(context.Background(), text+" FROM observation WHERE id >= ? AND id < ? ORDER BY id",
+		number<<rowBits, (number+1)<<rowBits)
+	return err
+}
+
+// choose returns number and fields of the scan.
+func (s *SQLiteSource) choose(scan string) (number int64, fields string, err error) {
+	text, args := "SELECT n, id, fields FROM scan ORDER BY ended IS NULL, started DESC, n DESC LIMIT 1", []any{}
+	if scan != "" {
+		text = "SELECT n, id, fields FROM scan WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, n LIMIT 2"
+		args = append(args, scan)
+	}
+	rows, err := s.conn.QueryContext(context.Background(), text, args...)
+	if err != nil {
+		return 0, "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		var id, f string
+		if err := rows.Scan(&n, &id, &f); err != nil {
+			return 0, "", fmt.Errorf("read scans: %w", err)
+		}
+		if s.scan == scan && scan != "" {
+			break
+		}
+		if s.scan != "" {
+			return 0, "", fmt.Errorf("%q is the beginning of several scans, %s and %s among them: give more of it", scan, s.scan, id)
+		}
+		s.scan, number, fields = id, n, f
+	}
+	switch err := rows.Err(); {
+	case err != nil:
+		return 0, "", err
+	case s.scan == "" && scan == "":
+		return 0, "", errors.New("there is no scan in it")
+	case s.scan == "":
+		return 0, "", fmt.Errorf("there is no scan in it whose ID begins with %q", scan)
+	case number < 1 || number >= 1<<(63-rowBits):
+		return 0, "", fmt.Errorf("scan %s has number %d, which no zmap gave it", s.scan, number)
+	}
+	return number, fields, nil
+}
+
+// typeNames are what the types of fields are called in the table scan.
+func typeNames() []string {
+	return []string{
+		record.String: "string", record.Int: "int", record.Bool: "bool", record.Binary: "binary", record.Repeated: "repeated",
+		record.Addr: "addr", record.Time: "time",
+	}
+}
+
+func typeName(t record.Type) string { return typeNames()[t] }
+
+// parseFields returns the schema that a scan's fields describe. All of them must be columns of the table.
+func parseFields(text string, have map[string]string) (*record.Schema, error) {
+	var all []described
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, fmt.Errorf("read its fields: %w", err)
+	}
+	fields := make([]record.Field, 0, len(all))
+	seen := make(map[string]bool)
+	for _, d := range all {
+		name := strings.ToLower(d.Name)
+		f := record.Field{Name: d.Name}
+		known := false
+		for t, of := range typeNames() {
+			if of == d.Type {
+				f.Type, known = record.Type(t), true
+			}
+		}
+		switch _, column := have[name]; {
+		case !record.Legal(d.Name) || seen[name]:
+			return nil, fmt.Errorf("field %.100q has a name that is illegal or taken", d.Name)
+		case !known:
+			return nil, fmt.Errorf("field %q is of type %.100q, which there is none of", d.Name, d.Type)
+		case !column:
+			return nil, fmt.Errorf("field %q has no column in table observation", d.Name)
+		}
+		seen[name] = true
+		fields = append(fields, f)
+	}
+	return record.NewSchema(fields), nil
+}
+
+// Schema implements [sink.Source].
+func (s *SQLiteSource) Schema() *record.Schema { return s.schema }
+
+// Read implements [sink.Source].
+func (s *SQLiteSource) Read(r *record.Record) error {
+	if s.err != nil {
+		return s.err
+	}
+	r.Reset()
+	if err := s.read(r); errors.Is(err, io.EOF) {
+		s.err = io.EOF
+	} else {
+		s.err = explain("read", s.path, err)
+	}
+	return s.err
+}
+
+func (s *SQLiteSource) read(r *record.Record) error {
+	if !s.rows.Next() {
+		if err := s.rows.Err(); err != nil {
+			return fmt.Errorf("scan %s, behind row %v: %w", s.scan, s.cells[0], err)
+		}
+		return io.EOF
+	}
+	if err := s.rows.Scan(s.into...); err != nil {
+		return fmt.Errorf("scan %s, behind row %v: %w", s.scan, s.cells[0], err)
+	}
+	for i := range r.Values {
+		f := s.schema.Field(i)
+		if err := decode(&r.Values[i], f.Type, s.lists, s.cells[1+i]); err != nil {
+			return fmt.Errorf("scan %s, row %v: column %s %w", s.scan, s.cells[0], f.Name, err)
+		}
+	}
+	return nil
+}
+
+// Close implements [sink.Source].
+func (s *SQLiteSource) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed, s.err = true, errClosed
+	return explain("close", s.path, s.release())
+}
+
+func (s *SQLiteSource) release() error {
+	var err error
+	if s.rows != nil {
+		err = s.rows.Close()
+	}
+	return errors.Join(err, s.close())
+}
+
+var _ sink.Source = (*SQLiteSource)(nil)
