@@ -131,7 +131,7 @@ func newHooks(h Hooks, log *slog.Logger) *hooks {
 }
 
 // call calls a hook.
-func (h *hooks) call(n int, e *event) {
+func (h *hooks) call(n int, e *event) error {
 	switch n {
 	case hookStart:
 		h.Start(e.plan, e.control)
@@ -148,6 +148,7 @@ func (h *hooks) call(n int, e *event) {
 	case hookEnd:
 		h.End(e.report, e.err)
 	}
+	return nil
 }
 
 // hold has the scan wait for the hooks.

@@ -27,10 +27,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		OutputArgs: o.formatArgs, OutputFilename: o.output, BlocklistFilename: o.blocklist, AllowlistFilename: o.allowlist,
 		AddressList: o.addressList, DryRun: c.DryRun != nil, Quiet: o.quiet, LogLevel: int(o.verbosity),
 		DedupMethod: r.Dedup.String(), Notes: o.notes, UserMetadata: []byte(o.userMetadata),
-		Version: version(), StopReason: r.Reason.String(), LinkEngine: r.Link, LinkReason: r.Why,
-	}
-	if r.Reason == zmap.StopNone {
-		m.StopReason = "not started"
+		Version: version(), StopReason: stopName(r.Reason), LinkEngine: r.Link, LinkReason: r.Why,
 	}
 	if err != nil {
 		m.StopError = cmp.Or(strings.ReplaceAll(strings.Join(lines(err), "; "), commandBreak, " "), err.Error())
@@ -46,6 +43,14 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 	describePlan(m, &r.Plan)
 	describeCounts(m, r)
 	return m
+}
+
+// stopName is the name of a reason to stop.
+func stopName(s zmap.Stop) string {
+	if s == zmap.StopNone {
+		return "not started"
+	}
+	return s.String()
 }
 
 // probeArgs are the probe module's arguments; tcp_synscan says which SYN it sends without any.

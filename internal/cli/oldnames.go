@@ -32,8 +32,8 @@ var oldTools = map[string]string{"zblacklist": "zblocklist"}
 // ours returns the options that C ZMap does not have.
 func ours() []string {
 	return []string{
-		"allow-special", "annotate", "explain", "link", "list-payloads", "no-qdisc-bypass", "receive-interface", "rst", "summary", "syslog",
-		"unreachable-file",
+		"allow-special", "annotate", "explain", "link", "list-payloads", "no-qdisc-bypass", "on-end", "on-hit", "on-progress",
+		"on-start", "receive-interface", "rst", "summary", "syslog", "unreachable-file",
 	}
 }
 

@@ -46,6 +46,8 @@ type scanOptions struct {
 	cores                                            string
 	ignoreListErrors, help, version                  bool
 
+	onStart, onHit, onProgress, onEnd string
+
 	config string
 
 	argv    []string        // the command line
@@ -81,6 +83,7 @@ func sections(o *scanOptions) []section {
 		{"Output options", outputOptions(o)},
 		{"Answers and limits", limitOptions(o)},
 		{"Logging and metadata options", logOptions(o)},
+		{"Hook options", hookOptions(o)},
 		{"Other options", otherOptions(o)},
 	}
 }
@@ -188,6 +191,15 @@ func logOptions(o *scanOptions) *pflag.FlagSet {
 	s.flag(&o.summary, "summary", "g", "accepted for old scripts: the log ends with a summary")
 	s.textOrEmpty(&o.notes, "notes", "`text` for the metadata")
 	s.text(&o.userMetadata, "user-metadata", "", "`json` for the metadata")
+	return s.FlagSet
+}
+
+func hookOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.onStart, "on-start", "", "start `command` with the scan and tell it what the scan will do: a JSON object on its standard input (docs/hooks.md)")
+	s.text(&o.onHit, "on-hit", "", "start `command` with the scan and tell it of each target's first success at once, a JSON object a line; a slow one slows the scan")
+	s.text(&o.onProgress, "on-progress", "", "start `command` with the scan and tell it every second how far that is, a JSON object a line")
+	s.text(&o.onEnd, "on-end", "", "tell `command` how the scan ended, and why: a JSON object on its standard input")
 	return s.FlagSet
 }
 

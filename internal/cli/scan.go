@@ -58,6 +58,7 @@ type job struct {
 	pretended []pretended // in the place of files, where nothing is written
 	metadata  *file       // nil without --metadata-file, and if that is standard output
 	silent    *file       // nil without --unreachable-file
+	listeners []*listener
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.
@@ -69,7 +70,7 @@ func (j *job) prepare() error {
 		j.log.Warn(r, "module", "zmap")
 	}
 	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
-	for _, open := range []func() error{j.readTables, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus} {
+	for _, open := range []func() error{j.readTables, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
 		if err == nil {
 			err = open()
 		}
@@ -90,6 +91,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	report, err := zmap.Run(ctx, j.config)
 	rate.stop()
+	j.closeListeners()
 	var mistake *zmap.ConfigError
 	if errors.As(err, &mistake) {
 		return err

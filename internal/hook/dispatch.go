@@ -12,11 +12,14 @@ type Fault struct {
 	Hook   string // its name
 	Err    error  // why it is called no more, or wraps [ErrDropped]
 	Stack  []byte // of the goroutine that panicked; nil for other reasons
-	Missed uint64 // events that it did not get
+	Missed uint64 // events that it did not get; the one at which it panicked or stalled is not among them
 }
 
 // ErrDropped is the error of a hook that works, but did not get the last events.
 var ErrDropped = errors.New("events were waiting when there was no more time for them")
+
+// ErrStalled is wrapped by the error of a hook that took too long.
+var ErrStalled = errors.New("did not return")
 
 // errExited is that of a hook that calls runtime.Goexit, as t.FailNow does.
 var errExited = errors.New("ended the goroutine that it was called on")
@@ -49,23 +52,28 @@ func (q *Queue[E]) dispatch(turn uint64) {
 func (q *Queue[E]) call(turn uint64, hook int, e *E) (mine bool) {
 	q.busy = true
 	q.mu.Unlock()
+	fault := Fault{Hook: q.cfg.Names[hook], Err: errExited}
 	returned := false
 	defer func() {
-		fault := Fault{Hook: q.cfg.Names[hook], Err: errExited}
 		exits := false
 		if !returned {
 			p := recover()
 			if exits = p == nil; !exits {
 				fault.Err, fault.Stack = fmt.Errorf("panicked: %v", p), debug.Stack()
 			}
+		}
+		if fault.Err != nil {
 			q.tell(turn, fault)
 		}
 		q.mu.Lock()
 		if mine = q.turn == turn; !mine {
 			return
 		}
-		if !returned {
+		if fault.Err != nil {
 			q.disable(hook, fault)
+		}
+		if fault.Err != nil && returned { // it says that it has not got the event
+			q.hooks[hook].missed++
 		}
 		q.busy = false
 		q.advance()
@@ -73,7 +81,7 @@ func (q *Queue[E]) call(turn uint64, hook int, e *E) (mine bool) {
 			q.succeed()
 		}
 	}()
-	q.cfg.Call(hook, e)
+	fault.Err = q.cfg.Call(hook, e)
 	returned = true
 	return mine
 }
@@ -135,7 +143,7 @@ func (q *Queue[E]) watch() {
 // abandon leaves the call at head to itself, with its event, and unlocks the queue.
 func (q *Queue[E]) abandon() {
 	s := q.slot(q.head)
-	fault := Fault{Hook: q.cfg.Names[s.hook], Err: fmt.Errorf("did not return within %v", q.cfg.Patience)}
+	fault := Fault{Hook: q.cfg.Names[s.hook], Err: fmt.Errorf("%w within %v", ErrStalled, q.cfg.Patience)}
 	q.disable(s.hook, fault)
 	s.event = nil
 	q.busy = false

@@ -6,7 +6,7 @@
 //	  Refresh: the newest            down to a quarter:   Hold(false)               a watch beside it, for calls
 //	  Do: and wait for it            full: Put waits                                that do not return
 //
-// A hook that panics, ends its goroutine or does not return in time is called no more: it becomes a [Fault], which also has
+// A hook that fails, panics, ends its goroutine or does not return in time is called no more: it becomes a [Fault], which also has
 // the number of events that it did not get, and the others go on. Go cannot end a goroutine from outside: one that never
 // returns stays behind with the event that it has, which is not reused.
 //

@@ -8,8 +8,9 @@ import (
 // Config says what a [Queue] calls. A hook is known by its position in Names.
 type Config[E any] struct {
 	Names []string
-	// Call calls a hook with an event, which is valid during the call only. It is where foreign code runs.
-	Call func(hook int, e *E)
+	// Call calls a hook with an event, which is valid during the call only. It is where foreign code runs. A hook for which it
+	// returns an error has missed that event and is called no more.
+	Call func(hook int, e *E) error
 	// Len is how many events may wait, 4 or more. An event takes memory from its first use on.
 	Len int
 	// Patience is how long a call may take; 0 or less means for ever.

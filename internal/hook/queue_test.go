@@ -25,16 +25,23 @@ type book struct {
 	faults []Fault
 	holds  []bool
 	then   func(hook, n int) // called, if set, by each hook
+	fails  int               // 1 + the hook that has no room for its third event
 }
 
-func (b *book) call(hook int, e *event) {
+func (b *book) call(hook int, e *event) error {
 	b.mu.Lock()
 	b.told[hook] = append(b.told[hook], e.n)
 	b.mu.Unlock()
 	if b.then != nil {
 		b.then(hook, e.n)
 	}
+	if hook == b.fails-1 && e.n == 2 {
+		return errFull
+	}
+	return nil
 }
+
+var errFull = errors.New("full")
 
 // queue returns a queue for the two hooks.
 func (b *book) queue(length int, patience time.Duration) *Queue[event] {
@@ -178,6 +185,20 @@ func TestAPanicIsContained(t *testing.T) {
 	}
 }
 
+// TestAnErrorIsTheEnd of a hook, and of no other.
+func TestAnErrorIsTheEnd(t *testing.T) {
+	b := book{fails: 1}
+	q := b.queue(4, time.Minute)
+	for n := range 10 {
+		q.Put(0, set(n))
+		q.Put(1, set(n))
+	}
+	q.Close()
+	if f := q.Faults(); len(f) != 1 || f[0].Missed != 8 || f[0].Err != errFull || f[0].Stack != nil || len(b.faults) != 1 || !slices.Equal(b.told[1], numbers(10)) {
+		t.Errorf("faults %+v, told of %d, b was told %v", f, len(b.faults), b.told[1])
+	}
+}
+
 // TestAGoroutineThatEnds goes on with another one.
 func TestAGoroutineThatEnds(t *testing.T) {
 	b := book{then: func(hook, n int) {
@@ -203,12 +224,14 @@ func TestAStallIsGivenUp(t *testing.T) {
 		var b book
 		q := New(Config[event]{
 			Names: []string{"a", "b"}, Len: 4, Patience: 10 * time.Second, Fault: func(f Fault) { b.faults = append(b.faults, f) },
-			Call: func(hook int, e *event) {
-				if b.call(hook, e); hook == 0 && e.n == 2 {
+			Call: func(hook int, e *event) error {
+				err := b.call(hook, e)
+				if hook == 0 && e.n == 2 {
 					kept <- e
 					<-end
 					panic("late: nobody listens any more")
 				}
+				return err
 			},
 		})
 		start := time.Now()
@@ -297,7 +320,7 @@ func TestAccount(t *testing.T) {
 
 // TestPutAllocs: an event costs no allocation once the ring has gone round.
 func TestPutAllocs(t *testing.T) {
-	q := New(Config[event]{Names: []string{"a"}, Call: func(int, *event) {}, Len: 8})
+	q := New(Config[event]{Names: []string{"a"}, Call: func(int, *event) error { return nil }, Len: 8})
 	defer q.Close()
 	n := 0
 	put := func() { q.Put(0, func(e *event) { e.n = n }) }
@@ -310,7 +333,7 @@ func TestPutAllocs(t *testing.T) {
 }
 
 func BenchmarkPut(b *testing.B) {
-	q := New(Config[event]{Names: []string{"a"}, Call: func(int, *event) {}, Len: 1024})
+	q := New(Config[event]{Names: []string{"a"}, Call: func(int, *event) error { return nil }, Len: 1024})
 	defer q.Close()
 	b.ReportAllocs()
 	for b.Loop() {
