@@ -151,22 +151,22 @@ func (c *columns) parse(rec []string, w *writer) (netip.Prefix, error) {
 // parsePrefix reads a network, or an address, which is a network of its own. Bits of the address behind the length are passed
 // over, and networks of IPv4 may be written in their IPv6 form.
 func parsePrefix(s string) (netip.Prefix, error) {
-	wrong := fmt.Errorf("%s is no prefix: write 192.0.2.0/24 or 2001:db8::/32", quote(s))
+	wrong := func() error { return fmt.Errorf("%s is no prefix: write 192.0.2.0/24 or 2001:db8::/32", quote(s)) }
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
 		if err != nil || a.Zone() != "" {
-			return netip.Prefix{}, wrong
+			return netip.Prefix{}, wrong()
 		}
 		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return netip.Prefix{}, wrong
+		return netip.Prefix{}, wrong()
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return netip.Prefix{}, wrong
+			return netip.Prefix{}, wrong()
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}

@@ -42,7 +42,7 @@ func readDatabase(b []byte) (*Table, error) {
 	if err := d.walk(b, func(offset uintptr) error { return d.add(offset, w) }); err != nil {
 		return nil, err
 	}
-	t := &Table{notes: w.done(), nets: d}
+	t := &Table{notes: w.doneKnown(), nets: d}
 	if len(t.fields) == 0 {
 		return nil, fmt.Errorf("it is of type %s and says nothing of systems or places that is understood here",
 			quote(tree.Metadata.DatabaseType))

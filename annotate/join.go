@@ -15,7 +15,7 @@ func Join(all ...Annotator) Annotator {
 	j := &joined{}
 	where := make(map[string]int)
 	for _, a := range all {
-		p := part{from: a}
+		p := part{from: a, first: len(j.fields)}
 		for _, f := range a.Fields() {
 			at, ok := where[f.Name]
 			if !ok {
@@ -25,7 +25,9 @@ func Join(all ...Annotator) Annotator {
 			}
 			p.to = append(p.to, at)
 		}
-		p.values = make([]record.Value, len(p.to))
+		if len(j.fields)-p.first < len(p.to) { // some are there already
+			p.values = make([]record.Value, len(p.to))
+		}
 		j.parts = append(j.parts, p)
 	}
 	return j
@@ -37,11 +39,12 @@ type joined struct {
 	parts  []part
 }
 
-// A part is one of the annotators, with where its fields are among those of all, and with space for its answer.
+// A part is one of the annotators, with where its fields are among those of all.
 type part struct {
 	from   Annotator
+	first  int // its first field that none before it has
 	to     []int
-	values []record.Value
+	values []record.Value // space for its answer, nil if all its fields are its own: then they are in a row from first on
 }
 
 // Fields implements [Annotator].
@@ -52,9 +55,13 @@ func (j *joined) Annotate(addr netip.Addr, values []record.Value) {
 	clear(values)
 	for i := range j.parts {
 		p := &j.parts[i]
+		if p.values == nil {
+			p.from.Annotate(addr, values[p.first:p.first+len(p.to)])
+			continue
+		}
 		p.from.Annotate(addr, p.values)
 		for k := range p.values {
-			if v := &values[p.to[k]]; v.IsNull() {
+			if v := &values[p.to[k]]; v.IsNull() && !p.values[k].IsNull() {
 				*v = p.values[k]
 			}
 		}

@@ -51,7 +51,7 @@ func readText(br *bufio.Reader, name string) (*Table, error) {
 	if t.nets.Size() == 0 {
 		return nil, fmt.Errorf("read table %s: there is no prefix in it", name)
 	}
-	return &Table{notes: t.rows.notes, nets: t.nets}, nil
+	return &Table{notes: t.rows.done(), nets: t.nets}, nil
 }
 
 // begin passes over the remarks, reads the first record and finds out what the columns are. It returns the record if it is

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +138,19 @@ func TestOpen(t *testing.T) {
 	if _, err := Open(t.TempDir()); err == nil {
 		t.Error("a directory is a table")
 	}
+}
+
+// TestMemoryOfText holds what docs/annotation.md says of memory: at most 96 bytes a prefix, what is said about it included.
+func TestMemoryOfText(t *testing.T) {
+	const n = 200_000
+	text := bigText(n)
+	before := heap()
+	table := mustRead(t, "big.csv", []byte(text))
+	got := heap() - before
+	runtime.KeepAlive(table)
+	runtime.KeepAlive(text)
+	if got > 96*n || got < 16*n {
+		t.Errorf("%d prefixes take %d bytes, want at most 96 for each and, if this measures anything, 16", n, got)
+	}
+	t.Logf("%d bytes a prefix", got/n)
 }
