@@ -46,7 +46,7 @@ func rooms() []room {
 		{"annotate", []string{"record"}, []string{"github.com/gaissmai/bart", "github.com/oschwald/maxminddb-golang"}, "level 1: what is known of an address; longest prefixes and MaxMind's format are others' work"},
 		{"sink", []string{"record"}, []string{"github.com/klauspost/compress", "syscall"}, "level 1: rows to bytes and back; gzip and zstd; syscall for EPIPE and process groups"},
 		{"sink/remote", []string{"record", "sink"}, []string{"github.com/jackc/pgx", "syscall"}, "level 2: rows to servers, each by its library; syscall to lock the folder of the queue"},
-		{"sink/local", []string{"sink", "record"}, []string{"modernc.org/sqlite"}, "level 2: files with structure, each with the library that makes them"},
+		{"sink/local", []string{"sink", "record"}, []string{"github.com/parquet-go/parquet-go", "modernc.org/sqlite"}, "level 2: files with structure, each with the library that makes them"},
 		{"link", nil, []string{"golang.org/x/net/bpf"}, "level 1: the declarative filter becomes classic BPF"},
 		{"link/batch", []string{"link"}, []string{"golang.org/x/sys"}, "what transmit queues have in common that send at once; x/sys to wait for the kernel"},
 		{"link/mmsg", []string{"link", "link/batch"}, []string{"golang.org/x/sys", "unsafe"}, "sendmmsg, for the engines that send through sockets"},

@@ -64,8 +64,8 @@ func (p *Part) Publish(name string) error {
 // Close closes a file that is not complete, and leaves it there.
 func (p *Part) Close() error { return p.file.Close() }
 
-// discard removes a file that has nothing in it that is worth anything.
-func (p *Part) discard() {
+// Discard removes a file that has nothing in it that is worth anything.
+func (p *Part) Discard() {
 	p.file.Close()
 	_ = os.Remove(p.file.Name()) // it is only clutter
 }

@@ -36,7 +36,8 @@ type Rotating struct {
 // RotateOptions say when a file is closed and the next one begun; zero values never.
 type RotateOptions struct {
 	Path string // the name that the names of files are made of, compressed as [Compress] says
-	// Size is bytes of the file. It is exceeded by what is held back, up to 64 KB, and what the compressor holds back.
+	// Size is bytes of the file. It is exceeded by what is held back: up to 64 KB of text and what the compressor holds, or a row
+	// group of Parquet.
 	Size int64
 	// Every is a span of time. Files end at its multiples, in UTC: those of an hour on the hour. A file is closed when the first
 	// row behind its end comes.
@@ -66,7 +67,7 @@ func (r *Rotating) End(o Outcome) error {
 func (r *Rotating) Open(s *record.Schema) error {
 	r.schema = s
 	if r.err = r.begin(); r.err != nil && r.part != nil {
-		r.part.discard()
+		r.part.Discard()
 		r.part = nil
 	}
 	return r.err
