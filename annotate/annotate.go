@@ -27,8 +27,8 @@ const (
 	fieldCity      = "city"
 )
 
-// known returns the fields that have a meaning, in their order.
-func known() []record.Field {
+// Known returns the fields that have a meaning, whichever table they come from, in their order.
+func Known() []record.Field {
 	return []record.Field{
 		{Name: fieldASN, Type: record.Int, Doc: "number of the autonomous system that announces the address"},
 		{Name: fieldOrg, Type: record.String, Doc: "organization behind the autonomous system"},

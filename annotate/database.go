@@ -38,7 +38,7 @@ func readDatabase(b []byte) (*Table, error) {
 		return nil, err
 	}
 	d := &database{tree: tree, rows: make(map[uintptr]uint32)}
-	w := newWriter(known())
+	w := newWriter(Known())
 	if err := d.walk(b, func(offset uintptr) error { return d.add(offset, w) }); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (d *database) add(offset uintptr, w *writer) error {
 		return err
 	}
 	w.number(0, e.asn)
-	for i, s := range []string{e.org, e.country, e.continent, e.region, e.city} { // the order of known
+	for i, s := range []string{e.org, e.country, e.continent, e.region, e.city} { // the order of Known
 		if err := w.text(i+1, s); err != nil {
 			return err
 		}

@@ -189,7 +189,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 
 // field returns the known field of that name.
 func field(name string) (record.Field, bool) {
-	for _, f := range known() {
+	for _, f := range Known() {
 		if f.Name == name {
 			return f, true
 		}

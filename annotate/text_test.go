@@ -63,7 +63,7 @@ func TestTexts(t *testing.T) {
 
 func TestFieldsOfText(t *testing.T) {
 	table := mustRead(t, "dir/hosts.csv", []byte("prefix,Kind,asn\n192.0.2.0/24,,\n"))
-	want := []record.Field{{Name: "kind", Type: record.String, Doc: `column "Kind" of hosts.csv`}, known()[0]}
+	want := []record.Field{{Name: "kind", Type: record.String, Doc: `column "Kind" of hosts.csv`}, Known()[0]}
 	if d := cmp.Diff(want, table.Fields()); d != "" {
 		t.Error("fields, also of empty columns (-want +got):\n" + d)
 	}

@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
@@ -19,9 +20,12 @@ func OpenSource(name string) (sink.Source, error) {
 	}})
 }
 
-// knownTypes are the types of the fields of all probe modules. A name that two of them give different types has none.
+// knownTypes are the types of the fields of all probe modules, and of annotations. A name that two of them give different types has none.
 func knownTypes() (map[string]record.Type, error) {
 	types := make(map[string]record.Type)
+	for _, f := range annotate.Known() {
+		types[f.Name] = f.Type
+	}
 	odd := make(map[string]bool)
 	for _, m := range probe.Modules() {
 		p, err := probe.Sample(m.Name)
