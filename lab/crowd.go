@@ -41,12 +41,9 @@ func (c *Crowd) validate() error {
 	return nil
 }
 
-// threshold is the share in 2^32nds.
-func (c *Crowd) threshold() uint64 { return uint64(c.Share * (1 << 32)) }
-
 // Has says whether addr is a host of the crowd. It follows from the address, so it is the same in every run.
 func (c *Crowd) Has(addr netip.Addr) bool {
-	return c.Prefix.Contains(addr) && uint64(mix(toUint(addr))) < c.threshold()
+	return c.Prefix.Contains(addr) && uint64(mix(toUint(addr))) < shareOf(c.Share)
 }
 
 // mix is the function of the same name in bpf/crowd.c: the finalizer of MurmurHash3 (Austin Appleby, public domain).

@@ -16,10 +16,15 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	crowdMapFates     = "fates"
+	crowdMapKinds     = "kinds"
 	crowdMapStamped   = "stamped"
 	crowdMapTally     = "tally"
 	crowdMapTimes     = "times"
 	crowdProgCrowd    = "crowd"
+	crowdVarLossIn    = "loss_in"
+	crowdVarLossOut   = "loss_out"
+	crowdVarLossSeed  = "loss_seed"
 	crowdVarMask      = "mask"
 	crowdVarNetwork   = "network"
 	crowdVarStamps    = "stamps"
@@ -75,6 +80,8 @@ type crowdProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdMapSpecs struct {
+	Fates   *ebpf.MapSpec `ebpf:"fates"`
+	Kinds   *ebpf.MapSpec `ebpf:"kinds"`
 	Stamped *ebpf.MapSpec `ebpf:"stamped"`
 	Tally   *ebpf.MapSpec `ebpf:"tally"`
 	Times   *ebpf.MapSpec `ebpf:"times"`
@@ -84,6 +91,9 @@ type crowdMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdVariableSpecs struct {
+	LossIn    *ebpf.VariableSpec `ebpf:"loss_in"`
+	LossOut   *ebpf.VariableSpec `ebpf:"loss_out"`
+	LossSeed  *ebpf.VariableSpec `ebpf:"loss_seed"`
 	Mask      *ebpf.VariableSpec `ebpf:"mask"`
 	Network   *ebpf.VariableSpec `ebpf:"network"`
 	Stamps    *ebpf.VariableSpec `ebpf:"stamps"`
@@ -110,6 +120,8 @@ func (o *crowdObjects) Close() error {
 //
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdMaps struct {
+	Fates   *ebpf.Map `ebpf:"fates"`
+	Kinds   *ebpf.Map `ebpf:"kinds"`
 	Stamped *ebpf.Map `ebpf:"stamped"`
 	Tally   *ebpf.Map `ebpf:"tally"`
 	Times   *ebpf.Map `ebpf:"times"`
@@ -117,6 +129,8 @@ type crowdMaps struct {
 
 func (m *crowdMaps) Close() error {
 	return _CrowdClose(
+		m.Fates,
+		m.Kinds,
 		m.Stamped,
 		m.Tally,
 		m.Times,
@@ -127,6 +141,9 @@ func (m *crowdMaps) Close() error {
 //
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdVariables struct {
+	LossIn    *ebpf.Variable `ebpf:"loss_in"`
+	LossOut   *ebpf.Variable `ebpf:"loss_out"`
+	LossSeed  *ebpf.Variable `ebpf:"loss_seed"`
 	Mask      *ebpf.Variable `ebpf:"mask"`
 	Network   *ebpf.Variable `ebpf:"network"`
 	Stamps    *ebpf.Variable `ebpf:"stamps"`

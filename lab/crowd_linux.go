@@ -23,22 +23,28 @@ type crowdProgram struct {
 	stamps int
 }
 
-// openCrowd attaches the program to the interface with that index.
-func openCrowd(c *Crowd, index int) (*crowdProgram, error) {
+// openCrowd attaches the program to the interface with that index. What loss says gets lost is the program's to lose, too: an
+// interface has one such program.
+func openCrowd(c *Crowd, index int, loss *lossProgram) (*crowdProgram, error) {
 	spec, err := loadCrowd()
 	if err != nil {
 		return nil, fmt.Errorf("read the crowd's program: %w", err)
 	}
 	mask := binary.BigEndian.Uint32(net.CIDRMask(c.Prefix.Bits(), 32))
 	for name, v := range map[string]any{
-		"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": c.threshold(), "stamps": uint32(c.Stamps),
+		"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": shareOf(c.Share), "stamps": uint32(c.Stamps),
 	} {
 		if err := spec.Variables[name].Set(v); err != nil {
 			return nil, fmt.Errorf("set %s of the crowd's program: %w", name, err)
 		}
 	}
 	spec.Maps["times"].MaxEntries = uint32(max(c.Stamps, 1))
-	maps, err := ebpf.NewCollection(spec)
+	if loss != nil {
+		if err := loss.loss.set(spec); err != nil {
+			return nil, err
+		}
+	}
+	maps, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: loss.shared()})
 	if err != nil {
 		return nil, fmt.Errorf("load the crowd's program: %w", err)
 	}

@@ -40,7 +40,8 @@
 //
 // A program calls [Enter] instead, before anything else.
 //
-// It is not a traffic generator for other machines, and it does not impair the link: loss, delay and reordering belong
-// to an element between the two ends, which does not exist yet. It speaks IPv4. It needs Linux, and either root or
+// A World may ask for a cable that loses packets (World.Loss), the same ones in every run. It does not delay or reorder them.
+//
+// It is not a traffic generator for other machines. It speaks IPv4. It needs Linux, and either root or
 // unprivileged user namespaces; on other systems everything compiles and reports errors.ErrUnsupported.
 package lab

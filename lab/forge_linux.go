@@ -18,7 +18,7 @@ func (n *Net) Forge(ctx context.Context, f Flood) (Flooded, error) {
 }
 
 func (in *internet) forge(ctx context.Context, f Flood) (any, error) {
-	s, err := openSender(in.index)
+	s, err := openSender(in.index, in.loss == nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -23,6 +24,7 @@ type internet struct {
 	station *station      // nil without hosts for it
 	tally   *tallier      // nil unless asked for
 	crowd   *crowdProgram // nil without one
+	loss    *lossProgram  // nil if nothing gets lost
 
 	mu       sync.Mutex // guards the fields below
 	failed   error
@@ -89,29 +91,48 @@ func (in *internet) build(ctx context.Context, b build) (any, error) {
 	if err := becomeKernel(b, truth); err != nil {
 		return nil, err
 	}
-	if b.World.Crowd != nil {
-		if in.crowd, err = openCrowd(b.World.Crowd, in.index); err != nil {
-			return nil, err
-		}
-	}
-	if b.World.Tally {
-		if in.tally, err = openTally(in.index); err != nil {
-			return nil, err
-		}
-	}
 	back := in.index
 	if b.World.Detour {
 		if back, err = takeDetour(b.Link, b.World.Sources); err != nil {
 			return nil, err
 		}
 	}
-	if in.station, err = openStation(truth, b.Link, in.index, back); err != nil {
+	if err := in.attach(b.World, back); err != nil {
+		return nil, err
+	}
+	if b.World.Tally {
+		if in.tally, err = openTally(in.index); err != nil {
+			return nil, err
+		}
+	}
+	if in.station, err = openStation(truth, b.Link, in.index, back, in.loss != nil); err != nil {
 		return nil, err
 	}
 	if in.station != nil {
 		go func() { in.fail(in.station.run()) }() // ends with the process
 	}
 	return in.carries(ctx, struct{}{})
+}
+
+// attach puts the BPF programs of w on this end of the link. Answers leave by the interface back.
+func (in *internet) attach(w World, back int) (err error) {
+	if w.Loss.any() {
+		if in.loss, err = openLoss(w.Loss); err != nil {
+			return err
+		}
+		for _, index := range slices.Compact([]int{in.index, back}) {
+			if err := in.loss.leave(index); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case w.Crowd != nil:
+		in.crowd, err = openCrowd(w.Crowd, in.index, in.loss)
+	case in.loss != nil:
+		err = in.loss.arrive(in.index)
+	}
+	return err
 }
 
 // carries waits until this end of the link carries frames.
@@ -138,6 +159,11 @@ func (in *internet) stats(context.Context, struct{}) (any, error) {
 			return nil, err
 		}
 		st.Crowd.Refused = n.TxDropped // also what an XDP program sends (veth_get_stats64 in drivers/net/veth.c)
+	}
+	if in.loss != nil {
+		if st.Loss, err = in.loss.stats(); err != nil {
+			return nil, err
+		}
 	}
 	if in.station != nil {
 		if st.Responder, err = in.station.stats(); err != nil {

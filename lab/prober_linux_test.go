@@ -41,7 +41,7 @@ func newProber(t *testing.T, n *Net) *prober {
 	if marked, err := isMarked(); err != nil || !marked {
 		t.Fatalf("a prober outside of a lab (error %v)", err)
 	}
-	out, err := openSender(n.Link().Index)
+	out, err := openSender(n.Link().Index, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ type station struct {
 }
 
 // openStation prepares the responder for the hosts of t that need one, or returns nil when there are none. Probes
-// arrive at one interface, answers leave by the other.
-func openStation(t *Truth, l Link, index, back int) (*station, error) {
+// arrive at one interface, answers leave by the other, all of them past its programs unless those are to lose some.
+func openStation(t *Truth, l Link, index, back int, lossy bool) (*station, error) {
 	var ours []span
 	for _, s := range t.spans {
 		if t.hosts[s.hosts].Kind.responds() {
@@ -27,7 +27,7 @@ func openStation(t *Truth, l Link, index, back int) (*station, error) {
 	}
 	s := new(station)
 	var err error
-	if s.sender, err = openSender(back); err != nil {
+	if s.sender, err = openSender(back, !lossy); err != nil {
 		return nil, fmt.Errorf("open the responder's sender: %w", err)
 	}
 	if s.ring, err = openRing(index, towards(ours)); err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sender writes frames to an interface in batches (sendmmsg), past its queueing discipline. One goroutine owns it;
+// A sender writes frames to an interface in batches (sendmmsg). One goroutine owns it;
 // refused may be read by any.
 type sender struct {
 	fd      int
@@ -29,11 +29,13 @@ type mmsghdr struct {
 	length uint32
 }
 
-// openSender sends on the interface with that index. It receives nothing.
-func openSender(index int) (*sender, error) {
+// openSender sends on the interface with that index, past its traffic control if it may bypass that. It receives nothing.
+func openSender(index int, bypass bool) (*sender, error) {
 	fd, err := packetSocket(index, []unix.SockFilter{verdict(0)}, func(fd int) error {
-		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
-			return fmt.Errorf("bypass the queueing discipline: %w", err)
+		if bypass {
+			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+				return fmt.Errorf("bypass traffic control: %w", err)
+			}
 		}
 		return unix.SetNonblock(fd, false)
 	})

@@ -16,6 +16,8 @@ type Stats struct {
 	Tally Tally
 	// Crowd tells about World.Crowd.
 	Crowd CrowdStats
+	// Loss tells about World.Loss.
+	Loss LossStats
 	// Kernel holds the Internet's network counters by the names in /proc/net/snmp and /proc/net/netstat, such as
 	// "Tcp.OutRsts", "Icmp.InEchos" or "TcpExt.ListenDrops".
 	Kernel map[string]int64

@@ -24,7 +24,7 @@ type Tun struct {
 }
 
 // OpenTun makes the interface with that name, largest packet and address, and routes the hosts of w over it. It is up when
-// OpenTun returns; the caller must Close it. Sources, Detour, Tally and VLANs of w mean nothing here; the
+// OpenTun returns; the caller must Close it. Sources, Detour, Loss, Tally and VLANs of w mean nothing here; the
 // router of those who name none has the address after local.
 func OpenTun(name string, mtu int, local netip.Addr, w World) (t *Tun, err error) {
 	truth, err := w.Truth()

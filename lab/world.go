@@ -92,6 +92,8 @@ type World struct {
 	Ports []uint16
 	// Crowd is a network of hosts played by a BPF program; nil means none. Other hosts may not be in it.
 	Crowd *Crowd
+	// Loss is the share of packets that the cable loses, either way.
+	Loss Loss
 	// Sources is the number of addresses the scanner has besides Link.Scanner, directly following it: at most 252.
 	Sources int
 	// Queues is the number of queues of the cable, as many in each direction; 0 means 1. Processors with a queue of their own do
@@ -139,6 +141,7 @@ func (w World) validate() error {
 			}
 		}
 	}
+	errs = append(errs, w.Loss.validate())
 	if slices.Contains(w.Ports, 0) {
 		errs = append(errs, errors.New("world: port 0 cannot be open"))
 	}

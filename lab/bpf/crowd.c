@@ -4,9 +4,7 @@
  * Which addresses have a host follows from the address alone: Crowd.Has in Go is the same function. What is not TCP to the
  * crowd is the kernel's.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "loss.h"
 
 #define ETHER_LEN 14
 #define TYPE_IPV4 bpf_htons(0x0800)
@@ -125,10 +123,13 @@ SEC("xdp")
 int crowd(struct xdp_md *ctx)
 {
 	struct frame *f = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
 	__u32 zero = 0, host;
 	struct counts *n;
 
-	if ((void *)(f + 1) > (void *)(long)ctx->data_end || f->type != TYPE_IPV4 || f->version_words != 0x45 || f->proto != PROTO_TCP)
+	if (lost(f, end, IN))
+		return XDP_DROP;
+	if ((void *)(f + 1) > end || f->type != TYPE_IPV4 || f->version_words != 0x45 || f->proto != PROTO_TCP)
 		return XDP_PASS;
 	host = bpf_ntohl(f->dst);
 	n = bpf_map_lookup_elem(&tally, &zero);
@@ -148,5 +149,5 @@ int crowd(struct xdp_md *ctx)
 		return XDP_DROP;
 	n->answered++;
 	answer(f);
-	return XDP_TX;
+	return lost(f, end, OUT) ? XDP_DROP : XDP_TX;
 }
