@@ -18,6 +18,10 @@ const (
 	chunkRows = 16
 	// commitRows are committed at the latest when nobody calls Flush: more would only make the log longer.
 	commitRows = 50_000
+	// hostRows are made known to the table of hosts at a time when rows come fast, and slowRows in a transaction are few enough to do
+	// it at once. A host may be anywhere in its table: many in a row of commits cost as much as the rows themselves.
+	hostRows = 100_000
+	slowRows = 500
 	// rowBits is how many bits of a row's id count the rows of a scan. The rows of one scan lie together in the file.
 	rowBits = 40
 	// busyTime is how long another program may hold the database before that is an error.
@@ -52,10 +56,10 @@ type SQLite struct {
 	columns columns
 	chunk   statement // inserts chunkRows rows
 	single  statement // inserts one
-	hosts   *sql.Stmt // makes the hosts of a range of rows known
 	held    int       // rows in chunk that are not inserted
 	next    int64     // id of the next row
 	safe    int64     // ids below are committed
+	hosted  int64     // ids below are known to the table of hosts
 	within  bool      // a transaction
 	closed  bool
 	err     error
@@ -101,55 +105,6 @@ func (s *SQLite) prepare() (err error) {
 	})
 }
 
-// transact runs f in a transaction of its own. The lock is taken first: a transaction that reads before it writes is refused
-// at once, and not after a while, if somebody else writes between.
-func (s *SQLite) transact(f func() error) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
-	if err := f(); err != nil {
-		s.rollback()
-		return err
-	}
-	return s.commit()
-}
-
-func (s *SQLite) begin() error {
-	if s.within {
-		return nil
-	}
-	_, err := s.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
-	s.within = err == nil
-	return err
-}
-
-func (s *SQLite) commit() error {
-	_, err := s.conn.ExecContext(context.Background(), "COMMIT")
-	if err != nil {
-		s.rollback()
-		return err
-	}
-	s.within = false
-	return nil
-}
-
-// rollback gives the lock back. Some errors have done that already, and then it is one to do it again.
-func (s *SQLite) rollback() {
-	if s.within {
-		s.conn.ExecContext(context.Background(), "ROLLBACK") //nolint:errcheck // see above
-		s.within = false
-	}
-}
-
-// fail keeps the first error, and says what it means.
-func (s *SQLite) fail(verb string, err error) error {
-	if err != nil && s.err == nil {
-		s.err = explain(verb, s.path, err)
-		s.rollback()
-	}
-	return s.err
-}
-
 // Begin implements [sink.Store]. The scan is in the database once Open has returned.
 func (s *SQLite) Begin(scan sink.Scan) error {
 	switch {
@@ -179,7 +134,7 @@ func (s *SQLite) Open(schema *record.Schema) error {
 		return s.fail("begin a scan in", err)
 	}
 	s.next = s.number << rowBits
-	s.safe = s.next
+	s.safe, s.hosted = s.next, s.next
 	return s.fail("open", s.makeStatements())
 }
 
@@ -201,10 +156,14 @@ func (s *SQLite) enter() error {
 	if err != nil {
 		return err
 	}
-	if s.number, err = r.LastInsertId(); err == nil && s.number >= 1<<(63-rowBits) {
-		err = errors.New("it is full: no file holds more than 8 million scans")
+	if s.number, err = r.LastInsertId(); err != nil {
+		return err
 	}
-	return err
+	if s.number >= 1<<(63-rowBits) {
+		return errors.New("it is full: no file holds more than 8 million scans")
+	}
+	s.columns.scan = driver.Value(s.number)
+	return noteKilled(s.conn, s.columns.time)
 }
 
 // jsonText returns an object as the database holds it.
@@ -223,7 +182,7 @@ func (s *SQLite) Write(r *record.Record) error {
 	if s.number == 0 {
 		return s.fail("write to", errors.New("Open comes before Write"))
 	}
-	width := s.columns.width()
+	width := s.columns.width
 	s.columns.fill(s.chunk.args[s.held*width:(s.held+1)*width], s.next, r)
 	s.held++
 	s.next++
@@ -253,7 +212,7 @@ func (s *SQLite) flush() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	width := s.columns.width()
+	width := s.columns.width
 	for i := range s.held {
 		row := s.chunk.args[i*width : (i+1)*width]
 		for j := range row {
@@ -264,13 +223,27 @@ func (s *SQLite) flush() error {
 		}
 	}
 	s.held = 0
-	if _, err := s.hosts.ExecContext(context.Background(), s.number, s.scan.Started.UnixMicro(), s.safe, s.next); err != nil {
-		return err
+	if s.next-s.safe <= slowRows || s.next-s.hosted >= hostRows {
+		if err := s.noteHosts(); err != nil {
+			return err
+		}
 	}
 	if err := s.commit(); err != nil {
 		return err
 	}
 	s.safe = s.next
+	return nil
+}
+
+// noteHosts makes the addresses of all rows so far known.
+func (s *SQLite) noteHosts() error {
+	if s.hosted == s.next {
+		return nil
+	}
+	if err := noteHosts(s.conn, s.columns.time, s.number, s.hosted); err != nil {
+		return err
+	}
+	s.hosted = s.next
 	return nil
 }
 
@@ -283,6 +256,9 @@ func (s *SQLite) End(o sink.Outcome) error {
 		return s.fail("end a scan in", errors.New("Open comes before End"))
 	}
 	return s.fail("end a scan in", s.transact(func() error {
+		if err := s.noteHosts(); err != nil {
+			return err
+		}
 		_, err := s.conn.ExecContext(context.Background(), "UPDATE scan SET ended = ?, reason = ?, counts = ? WHERE n = ?",
 			o.Ended.UnixMicro(), o.Reason, jsonText(o.Counts), s.number)
 		return err
@@ -295,7 +271,9 @@ func (s *SQLite) Close() error {
 	if s.closed {
 		return s.closeError()
 	}
-	s.Flush() //nolint:errcheck // it is kept
+	if s.Flush() == nil && s.number != 0 {
+		s.fail("write rows to", s.transact(s.noteHosts)) //nolint:errcheck // it is kept
+	}
 	s.closed = true
 	err := s.release()
 	if s.fail("close", err) == nil {
@@ -317,9 +295,6 @@ func (s *SQLite) closeError() error {
 // release gives up statements and the connection.
 func (s *SQLite) release() error {
 	var errs []error
-	if s.hosts != nil {
-		errs = append(errs, s.hosts.Close())
-	}
 	errs = append(errs, s.chunk.close(s.conn), s.single.close(s.conn))
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
@@ -338,16 +313,13 @@ func (s *SQLite) Fields() []int {
 
 // makeStatements prepares what Write and Flush run.
 func (s *SQLite) makeStatements() error {
-	if err := s.chunk.prepare(s.conn, s.columns.insert(chunkRows), s.columns.width()*chunkRows); err != nil {
+	if err := s.chunk.prepare(s.conn, s.columns.insert(chunkRows), s.columns.width*chunkRows); err != nil {
 		return err
 	}
-	if err := s.single.prepare(s.conn, s.columns.insert(1), s.columns.width()); err != nil {
+	if err := s.single.prepare(s.conn, s.columns.insert(1), s.columns.width); err != nil {
 		return err
 	}
-	s.columns.scan = driver.Value(s.number)
-	var err error
-	s.hosts, err = s.conn.PrepareContext(context.Background(), s.columns.hosts())
-	return err
+	return nil
 }
 
 var (

@@ -140,7 +140,7 @@ func exportRows(b *testing.B, path string) {
 	}
 	c.scan = int64(1)
 	r := record.New(allSynFields())
-	args := make([]driver.NamedValue, c.width())
+	args := make([]driver.NamedValue, c.width)
 	for i := range benchRows {
 		fillSyn(r, i)
 		c.fill(args, 1<<rowBits+int64(i), r)

@@ -15,6 +15,7 @@ import (
 // columns are where in the table the fields of a scan are.
 type columns struct {
 	fields []columnField
+	width  int          // values of a row
 	scan   driver.Value // number of the scan
 	time   string       // column that says when a row was received; "" if none does
 	lists  *lists
@@ -83,6 +84,7 @@ func choose(s *record.Schema, list string) (columns, error) {
 		}
 		c.fields = append(c.fields, f)
 	}
+	c.width = len(c.names())
 	return c, nil
 }
 
@@ -102,9 +104,6 @@ func (c *columns) names() []string {
 	}
 	return names
 }
-
-// width returns how many values a row has.
-func (c *columns) width() int { return len(c.names()) }
 
 // add adds the columns that the table does not have, and demands that the others are of the right type.
 func (c *columns) add(conn *sql.Conn) error {
@@ -152,27 +151,12 @@ func tableColumns(conn *sql.Conn, table string) (map[string]string, error) {
 	return have, rows.Err()
 }
 
-// insert returns the statement that inserts some rows.
+// insert returns the statement that inserts some rows. A row that cannot be inserted ends the transaction: to undo the statement
+// alone SQLite would keep a copy of every page that it touches.
 func (c *columns) insert(rows int) string {
 	names := c.names()
 	row := ", (" + strings.Repeat(", ?", len(names))[2:] + ")"
-	return `INSERT INTO observation ("` + strings.Join(names, `", "`) + `") VALUES ` + strings.Repeat(row, rows)[2:]
-}
-
-// hosts returns the statement that makes the addresses of rows known; its arguments are the scan, when that began, the first
-// row's id and the one behind the last.
-func (c *columns) hosts() string {
-	seen := "?2"
-	if c.time != "" {
-		seen = `ifnull("` + c.time + `", ?2)`
-	}
-	return `INSERT INTO host SELECT saddr_key, saddr, ?1, min(` + seen + `), ?1, max(` + seen + `) FROM observation
-		WHERE id >= ?3 AND id < ?4 AND saddr_key IS NOT NULL GROUP BY saddr_key
-		ON CONFLICT (saddr_key) DO UPDATE SET
-			first_scan = CASE WHEN excluded.first_seen < first_seen THEN excluded.first_scan ELSE first_scan END,
-			first_seen = min(excluded.first_seen, first_seen),
-			last_scan = CASE WHEN excluded.last_seen >= last_seen THEN excluded.last_scan ELSE last_scan END,
-			last_seen = max(excluded.last_seen, last_seen)`
+	return `INSERT OR ROLLBACK INTO observation ("` + strings.Join(names, `", "`) + `") VALUES ` + strings.Repeat(row, rows)[2:]
 }
 
 // A described field is how the table scan keeps it.

@@ -35,13 +35,13 @@ func advise(err error) string {
 	case code.SQLITE_CORRUPT:
 		return `it is damaged: "sqlite3 FILE .recover" gets out of it what can be read`
 	case code.SQLITE_READONLY, code.SQLITE_PERM, code.SQLITE_AUTH:
-		return "it cannot be written: see who may write the file and its folder, which gets two files more"
+		return "it cannot be written: see who may write the file and its folder, which gets two more"
 	case code.SQLITE_CANTOPEN:
-		return "it cannot be opened: see whether the folder is there, and who may write the file and its folder, which gets two files more"
+		return "it cannot be opened: see whether the folder is there, and who may write the file and its folder, which gets two more"
 	case code.SQLITE_FULL:
 		return "the disk is full: make room; rows committed before are in it"
 	case code.SQLITE_IOERR:
-		return "reading or writing it fails, as on a disk that is full or broken, or at a limit of file sizes; rows committed before are in it"
+		return "reading or writing it fails, as on a full or broken disk, or at a limit of file sizes; rows committed before are in it"
 	}
 	return ""
 }

@@ -31,21 +31,24 @@ const latest = `o.id = (SELECT max(l.id) FROM observation AS l WHERE l.scan = o.
 //   - scan: a row for each scan. ended, reason and counts are null as long as it runs, and for ever if it was killed.
 //   - observation: a row for each answer, with a column for each field of the probe modules that have written to the database.
 //     observation.scan is scan.n. A row's id tells the order of writing within the scan.
-//   - host: a row for each address that has answered, in the column saddr, with the first and last scan and time.
+//   - host: a row for each address that has answered, in the column saddr, with the first and last scan and time. While rows
+//     come fast it lacks up to 100,000 of the last ones; it has all when a scan has ended. What a scan that was killed has left
+//     out, the next one adds: scan.hosted is the id below which rows are in.
 //   - change: a view of what is different between any two scans.
 //
-// Addresses are text, and beside it NAME_key has 16 bytes, which sort as addresses do: IPv4 as ::ffff:a.b.c.d. Times are
-// microseconds since 1970 in whole numbers: they sort, subtract and take 8 bytes, datetime(t/1e6, 'unixepoch') prints them, and
-// pandas.to_datetime(t, unit="us") reads a column in one go; text would need parsing for each of that but the printing. Truth values are 1
-// and 0, bytes are BLOB, lists are JSON text, as the JSON output has it. Integers from 2^63 to 2^64-1, which SQLite has not, are BLOB of 8
-// bytes, big-endian: they are exact, and sort behind all others. Text from the wire that is no UTF-8 is BLOB, too.
+// Addresses are text, and beside it NAME_key has 16 bytes, which sort as addresses do: IPv4 as ::ffff:a.b.c.d. Times are whole
+// numbers, microseconds since 1970: they sort, subtract and take 8 bytes, datetime(t/1e6, 'unixepoch') prints them, and
+// pandas.to_datetime(t, unit="us") reads a column in one go; text would have to be parsed for all of that but the printing.
+// Truth values are 1 and 0, bytes are BLOB, lists are JSON text, as the JSON output has it. Integers from 2^63 to 2^64-1, which
+// SQLite has not, are BLOB of 8 bytes, big-endian: they are exact, and sort behind all others. Text from the wire that is no
+// UTF-8 is BLOB, too.
 //
 // What changed between two scans is one query:
 //
 //	SELECT what, saddr, sport, was, now FROM change WHERE before = 'ID' AND after = 'ID' ORDER BY saddr_key, sport;
 //
-// with what = appeared, gone or changed (another success or classification, which are in was and now). old_row and new_row are
-// ids of observation, to join for more.
+// with what = appeared, gone or changed (another success or classification, which are in was and now). Of several rows of an
+// address and port the last counts. old_row and new_row are ids of observation, to join for more.
 func SQLiteSchema() string {
 	return `
 CREATE TABLE scan (
@@ -58,7 +61,8 @@ CREATE TABLE scan (
 	config TEXT,
 	reason TEXT,
 	counts TEXT,
-	fields TEXT NOT NULL
+	fields TEXT NOT NULL,
+	hosted INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE observation (
 	id INTEGER PRIMARY KEY,
@@ -166,7 +170,8 @@ func identify(c *sql.Conn) (fresh bool, err error) {
 	case application != applicationID:
 		return false, errors.New("it is another program's: name another file")
 	case version > schemaVersion:
-		return false, fmt.Errorf("its tables are of version %d and this program knows %d: use a newer zmap, or name another file", version, schemaVersion)
+		return false, fmt.Errorf("its tables are of version %d, and this program knows %d: use a newer zmap, or name another file",
+			version, schemaVersion)
 	case version != schemaVersion:
 		return false, fmt.Errorf("its tables are of version %d, which no zmap has made: name another file", version)
 	}

@@ -453,3 +453,39 @@ func TestSeveralWriters(t *testing.T) {
 		}
 	}
 }
+
+// TestHosts: a scan whose rows come fast is killed before they are in the table of hosts, and the next scan makes up for it.
+func TestHosts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scans.db")
+	db := open(t, path, scanOf("aa01", 1), synFields())
+	r := record.New(synFields())
+	const rows = 3 * slowRows
+	for i := range rows {
+		if err := db.Write(synRow(r, host(i%1000), 443, "synack", int64(1000+i)*1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := shell(t, path, "SELECT count(*) FROM observation", "SELECT count(*) FROM host"); got != fmt.Sprintf("%d\n0", rows) {
+		t.Errorf("rows and hosts before: got %q, want %d and none", got, rows)
+	}
+	if err := errors.Join(db.conn.Close(), db.db.Close()); err != nil { // as when the process dies
+		t.Fatal(err)
+	}
+	next := open(t, path, scanOf("aa02", 1), synFields())
+	if got := shell(t, path, "SELECT count(*), min(first_seen), max(last_seen), max(last_scan) FROM host"); got != "1000|1000|2499|1" {
+		t.Errorf("hosts after: got %s, want 1000, all of the first scan", got)
+	}
+	if err := next.Write(synRow(r, host(3), 443, "synack", 5_000_000)); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, next, 2)
+	if got := shell(t, path, "SELECT first_scan, first_seen, last_scan, last_seen FROM host WHERE saddr = '192.0.0.3'"); got != "1|1003|2|5000" {
+		t.Errorf("the host of both scans: got %s", got)
+	}
+	if got := shell(t, path, "SELECT n << 40, hosted - (n << 40) FROM scan ORDER BY n"); got != fmt.Sprintf("%d|%d\n%d|1", int64(1)<<40, rows, int64(2)<<40) {
+		t.Errorf("rows that are known as hosts: got %s", got)
+	}
+}
