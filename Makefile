@@ -19,7 +19,7 @@ test-services: ## sinks with a server behind them against the real one, which is
 	.ci/services
 
 race: ## the same under the race detector, but for the lab's timing and the benchmarks
-	$(GO) test -race ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./target ./validate .
+	$(GO) test -race ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
 
 lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }

@@ -14,9 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/zmap-go/zmap/record"
-	"github.com/zmap-go/zmap/sink"
 )
 
 // HTTPConfig says where rows are posted to, and how.
@@ -45,9 +42,7 @@ type httpServer struct {
 	url    *url.URL
 	client *http.Client
 
-	origin *origin // what json is open for
-	json   *sink.JSON
-	lines  bytes.Buffer
+	lines  jsonLines
 	packed bytes.Buffer
 }
 
@@ -139,31 +134,20 @@ func (h *httpServer) deliver(ctx context.Context, b *batch) error {
 
 // encode returns the body of a batch, valid until the next call. It is the same for every try.
 func (h *httpServer) encode(b *batch) ([]byte, error) {
-	h.lines.Reset()
-	if h.origin != b.origin {
-		h.origin, h.json = b.origin, sink.NewJSON(&h.lines, sink.Options{Fields: "*", Location: time.UTC})
-		if err := h.json.Open(b.origin.schema); err != nil {
-			return nil, permanent(err)
-		}
-	}
-	err := b.each(func(_ uint64, r *record.Record) error { return h.json.Write(r) })
-	if err := errors.Join(err, h.json.Flush()); err != nil {
-		h.origin = nil
-		return nil, err
-	}
-	if !h.config.Gzip {
-		return h.lines.Bytes(), nil
+	lines, err := h.lines.encode(b)
+	if err != nil || !h.config.Gzip {
+		return lines, err
 	}
 	h.packed.Reset()
 	w, err := gzip.NewWriterLevel(&h.packed, gzip.BestSpeed)
+	if err == nil {
+		_, err = w.Write(lines)
+	}
+	if err == nil {
+		err = w.Close()
+	}
 	if err != nil {
-		return nil, permanent(err)
-	}
-	if _, err := w.Write(h.lines.Bytes()); err != nil {
-		return nil, permanent(err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, permanent(err)
+		return nil, permanent(fmt.Errorf("compress rows: %w", err))
 	}
 	return h.packed.Bytes(), nil
 }

@@ -29,6 +29,8 @@ func newServer(text string) (Server, error) {
 		return NewHTTP(HTTPConfig{URL: where})
 	case "postgres":
 		return NewPostgres(PostgresConfig{DSN: where})
+	case "nats":
+		return NewNATS(NATSConfig{URL: where, Stream: "ROWS"})
 	}
 	return nil, fmt.Errorf("no server %q", what)
 }

@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(childServer); role != "" {
 		child(role)
 	}
+	if arg := os.Getenv(childNATS); arg != "" {
+		natsChild(arg)
+	}
 	os.Exit(m.Run())
 }
 
