@@ -47,8 +47,27 @@ func (d *difference) reprobe(ctx context.Context, r *compare.Result, before sink
 	}
 	seeming := len(r.Changes)
 	r.Changes = slices.DeleteFunc(r.Changes, func(c compare.Change) bool { return c.Kind == compare.Gone && found.there[c.Target] })
-	d.log.Info(fmt.Sprintf("%d services that seemed gone answer", seeming-len(r.Changes)))
+	missed := seeming - len(r.Changes)
+	d.log.Info(fmt.Sprintf("%d services that seemed gone answer", missed))
+	d.doubt(r, missed)
 	return nil
+}
+
+// doubt says how many services may have appeared only because the first scan missed them. Nobody can ask for them any more, but
+// the scans are alike: for each service that the second one found, the first one will have missed as large a part of one.
+func (d *difference) doubt(r *compare.Result, missed int) {
+	appeared := 0
+	for _, c := range r.Changes {
+		if c.Kind == compare.Appeared && c.Was == nil {
+			appeared++
+		}
+	}
+	if missed == 0 || appeared == 0 {
+		return
+	}
+	there := r.Before * missed / max(r.After, 1)
+	d.log.Warn(fmt.Sprintf("the second scan missed %d of the first one's services; if the first one was no better, some %d of the %d that appeared "+
+		"without an answer before may have been there: scans with more --probes tell", missed, min(there, appeared), appeared))
 }
 
 // settle fills in what the first scan says of itself and the command line does not.
@@ -94,7 +113,7 @@ func (d *difference) ask(ctx context.Context, port uint16, gone []compare.Target
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	var list strings.Builder
 	for _, t := range gone {
 		fmt.Fprintln(&list, t.Addr)
@@ -107,8 +126,10 @@ func (d *difference) ask(ctx context.Context, port uint16, gone []compare.Target
 	if o.ports = ""; port != 0 {
 		o.ports = fmt.Sprint(port)
 	}
-	j := &job{o: &o, networks: d.networks, std: Streams{In: d.std.In, Out: d.std.Err, Err: d.std.Err, Etc: d.std.Etc}, log: d.log,
-		elsewhere: slog.New(slog.DiscardHandler)}
+	j := &job{
+		o: &o, networks: d.networks, std: Streams{In: d.std.In, Out: d.std.Err, Err: d.std.Err, Etc: d.std.Etc}, log: d.log,
+		elsewhere: slog.New(slog.DiscardHandler),
+	}
 	if err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers()); err != nil {
 		return err
 	}

@@ -38,7 +38,8 @@ func diffCommand(std Streams) *cobra.Command {
 	use := "diff BEFORE AFTER [options]"
 	command := t.command(std, use,
 		"Says which services appeared, are gone, or answer otherwise than before. BEFORE and AFTER are results of this program or\n"+
-			"of C ZMap. Exit code 0 means no change, 1 changes, 2 trouble.",
+			"of C ZMap. Exit code 0 means no change, 1 changes, 2 trouble. What a scan missed is not in its results: --confirm asks\n"+
+			"again what the second one may have missed, and says how many of those that appeared the first one may have.",
 		func(ctx context.Context, log *slog.Logger, args []string) error {
 			if len(args) != 2 {
 				return errors.Join(fmt.Errorf("diff takes two results, and there are %d: zmap diff monday.csv tuesday.csv", len(args)), exitStatus(exitTrouble))
@@ -89,7 +90,7 @@ func (d *difference) run(ctx context.Context, before, after string) (changed boo
 		if sources[i], err = outputs.OpenSource(name); err != nil {
 			return false, err
 		}
-		defer sources[i].Close()
+		defer func() { _ = sources[i].Close() }() // it was only read
 	}
 	r, err := compare.Diff(sources[0], sources[1], compare.Options{Fields: d.fields})
 	if err != nil {
