@@ -40,7 +40,7 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 		c.Outputs = []Output{{Sink: sink.NewCSV(io.Discard, sink.Options{})}} // nothing is written to it
 	}
 	s, err := resolve(c)
-	if err != nil {
+	if err = errors.Join(err, s.openLists()); err != nil {
 		return nil, err
 	}
 	if s.Log == nil {

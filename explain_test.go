@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -65,7 +66,7 @@ func TestExplainFollowsRun(t *testing.T) {
 		var e *Explanation
 		var err error
 		for c.Shard = range c.Shards {
-			c.DryRun = &DryRun{Fast: true}
+			c.DryRun = &DryRun{W: io.Discard, Fast: true}
 			e, err = Explain(t.Context(), c)
 			if errors.Is(err, target.ErrEmpty) || err != nil && strings.Contains(err.Error(), "fewer targets than shards") {
 				break

@@ -6,28 +6,72 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/target"
 )
 
-// readLists finds out what there is to ask.
-func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) error {
-	b := target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
-	err := b.AddAllowed(s.Allowlist, s.Networks)
-	special, blockErr := citizen.ReadSpecial(&b, s.Blocklist, s.AllowSpecial...)
-	if err := errors.Join(err, blockErr); err != nil {
-		return err
+// lists are the lists of a scan as they are written: names of hosts are not looked up yet.
+type lists struct {
+	builder   target.Builder
+	special   *citizen.Special
+	addresses *target.List // nil means all
+}
+
+// openLists reads the lists, and reports all mistakes in them together.
+func (s *setup) openLists() error {
+	var errs []error
+	note := func(field string, err error) {
+		for _, e := range each(err) {
+			errs = append(errs, &ConfigError{Field: field, Err: e})
+		}
 	}
+	l := &s.lists
+	l.builder = target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
+	note("Allowlist", l.builder.AddAllowed(s.Allowlist, nil))
+	note("Networks", l.builder.AddAllowed("", s.Networks))
+	classes := slices.DeleteFunc(slices.Clone(s.AllowSpecial), func(c citizen.Class) bool { return c.Check() != nil }) // resolve has noted those
+	var err error
+	if citizen.IsBuiltin(s.Blocklist) {
+		_, err = citizen.Builtin(s.Blocklist)
+	}
+	if err == nil {
+		l.special, err = citizen.ReadSpecial(&l.builder, s.Blocklist, classes...)
+	}
+	note("Blocklist", err)
+	if s.AddressList != "" {
+		l.addresses, err = readAddresses(s.AddressList)
+		note("AddressList", err)
+	}
+	return errors.Join(errs...)
+}
+
+// each returns the errors that are joined in err, or err alone.
+func each(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, e := range many.Unwrap() {
+		all = append(all, each(e)...)
+	}
+	return all
+}
+
+// readLists finds out what there is to ask.
+func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error) {
+	b, special := &s.lists.builder, s.lists.special
 	c.space, err = b.Build(ctx)
-	s.logIgnored(&b)
+	s.logIgnored(b)
 	if err != nil {
 		return special.Explain(err)
 	}
-	if c.asked = c.space; s.AddressList != "" {
-		if c.list, err = readAddresses(s.AddressList); err != nil {
-			return err
-		}
+	if c.asked, c.list = c.space, s.lists.addresses; c.list != nil {
 		if c.asked, err = c.space.Intersect(c.list); err != nil {
 			return special.Explain(err)
 		}

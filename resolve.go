@@ -35,12 +35,13 @@ type setup struct {
 	notes  annotate.Annotator // nil if there is none
 	rate   float64            // probes per second; 0 means not limited
 	odd    []string           // what is no mistake, but may not be meant
+	lists  lists
 	hooks  *hooks
 	made   func(*engine.Scan) // called, if set, with the scan before it begins
 }
 
-// resolve fills in the defaults and reads the texts. It touches neither files nor the network, and reports all mistakes
-// together.
+// resolve fills in the defaults and reads the texts, all but the lists. It touches neither files nor the network, and reports
+// all mistakes together.
 func resolve(c Config) (*setup, error) {
 	s := &setup{Config: c}
 	s.fillDefaults()
@@ -53,7 +54,7 @@ func resolve(c Config) (*setup, error) {
 	if s.Probe == nil {
 		p, err := probe.New("tcp_synscan", probe.Args{})
 		if err != nil {
-			return nil, err
+			return s, err
 		}
 		s.Probe = p
 	}
@@ -64,13 +65,10 @@ func resolve(c Config) (*setup, error) {
 	}
 	note("Annotate", "", s.resolveNotes())
 	note("Ports", s.Ports, s.resolvePorts())
-	if citizen.IsBuiltin(s.Blocklist) {
-		_, err := citizen.Builtin(s.Blocklist)
-		note("Blocklist", "", err)
-	}
 	for _, c := range s.AllowSpecial {
 		note("AllowSpecial", "", c.Check())
 	}
+	s.checkFields(note)
 	s.resolveOutputs(note)
 	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
 		note("Dedup", s.Dedup.String(), errors.New("full deduplication is for one port; use window"))
@@ -87,8 +85,9 @@ func resolve(c Config) (*setup, error) {
 	if m := s.desc.TriesMultiple; m > 0 && s.Tries%m != 0 {
 		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("must be a multiple of %d, the number of questions that the probe has", m))
 	}
-	if s.Tries > int(s.SourcePorts.Size()) && s.desc.Ports {
-		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", s.SourcePorts.Size()))
+	ports := cmp.Or(s.SourcePorts.Size(), 1<<16) // none is another mistake
+	if s.Tries > int(ports) && s.desc.Ports {
+		note("Tries", strconv.Itoa(s.Tries), fmt.Errorf("there are only %d source ports", ports))
 	}
 	return s, errors.Join(errs...)
 }

@@ -39,7 +39,7 @@ func Run(ctx context.Context, c Config) (*Report, error) { return runWith(ctx, c
 func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, error) {
 	report := &Report{}
 	s, err := resolve(c)
-	if err != nil {
+	if err = errors.Join(err, s.openLists()); err != nil {
 		return report, errors.Join(err, c.closeUnused())
 	}
 	s.made = made
@@ -243,11 +243,15 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 	}
 }
 
-// engines are the link engines, the best first.
-//
-// The last two are for those who ask for them: raw sends IP packets alone, and ring is slower than sockets where it was measured.
+// allEngines are the link engines, the best first. The last two are for those who ask for them: raw sends IP packets alone, and
+// ring is slower than sockets where it was measured.
+func allEngines() []link.Engine {
+	return []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}, ring.Engine{}}
+}
+
+// engines are those of them that the scan may use.
 func (s *setup) engines() []link.Engine {
-	all := []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}, ring.Engine{}}
+	all := allEngines()
 	switch auto := s.Link == "" || s.Link == link.Auto; {
 	case auto && s.Packets:
 		return all[:3]

@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"errors"
+	"io"
 	"math"
 	"net/netip"
 	"slices"
@@ -103,7 +104,7 @@ func TestDefaults(t *testing.T) {
 	if s, err = resolve(Config{Ports: "80,81", Outputs: to(&table{}), Cooldown: -1, Retries: -1, Rate: Unlimited}); err != nil {
 		t.Fatal(err)
 	}
-	if dry, err := resolve(Config{Ports: "80", Outputs: to(&table{}), Cooldown: time.Hour, DryRun: &DryRun{}}); err != nil || dry.Cooldown != 0 {
+	if dry, err := resolve(Config{Ports: "80", Outputs: to(&table{}), Cooldown: time.Hour, DryRun: &DryRun{W: io.Discard}}); err != nil || dry.Cooldown != 0 {
 		t.Errorf("the cooldown of a dry run is %v, error %v; want none", dry.Cooldown, err)
 	}
 	if s.rate != 0 || s.Cooldown != 0 || s.Retries != 0 || s.Dedup != dedup.MethodWindow {

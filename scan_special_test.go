@@ -134,12 +134,12 @@ func TestListWarnings(t *testing.T) {
 	}
 }
 
-// TestUnknownListsAndClasses are mistakes in the configuration, found before anything is read.
+// TestUnknownListsAndClasses are mistakes in the configuration.
 func TestUnknownListsAndClasses(t *testing.T) {
 	c, _ := synScan("20.0.0.0/30")
 	c.Blocklist, c.AllowSpecial = "builtin:none", []citizen.Class{citizen.Private, "none"}
 	_, err := Run(t.Context(), c)
-	if diff := cmp.Diff([]string{"Blocklist", "AllowSpecial"}, fields(err)); diff != "" {
+	if diff := cmp.Diff([]string{"AllowSpecial", "Blocklist"}, fields(err)); diff != "" {
 		t.Errorf("error %v is about other fields (-want +got):\n%s", err, diff)
 	}
 }

@@ -92,6 +92,8 @@ func message(err error) string {
 	case errors.As(err, &syntax):
 		at := utf8.RuneCountInString(syntax.Source[:min(max(0, syntax.Pos), len(syntax.Source))]) + 1
 		return fmt.Sprintf("--output-filter %q: %s, at character %d", syntax.Source, oneLine(syntax.Msg), at)
+	case errors.As(err, &config) && config.Error() == err.Error() && isList(config):
+		return oneLine(config.Err.Error()) // which names the file and the line, or the argument
 	case errors.As(err, &config) && config.Error() == err.Error() && optionNames[config.Field] != "":
 		named := *config
 		named.Field = "--" + optionNames[config.Field]
@@ -99,6 +101,19 @@ func message(err error) string {
 	default:
 		return oneLine(err.Error())
 	}
+}
+
+// isList says whether a mistake is in a list of networks or addresses, and not in an option.
+func isList(e *zmap.ConfigError) bool {
+	return e.Value == "" && slices.Contains([]string{"Networks", "Allowlist", "Blocklist", "AddressList"}, e.Field)
+}
+
+// mistaken says whether there is a mistake in the command line itself. A list that cannot be used is none.
+func mistaken(err error) bool {
+	return slices.ContainsFunc(leaves(err), func(e error) bool {
+		config, ok := errors.AsType[*zmap.ConfigError](e)
+		return ok && !isList(config)
+	})
 }
 
 // oneLine makes one line of several.

@@ -92,8 +92,7 @@ func (j *job) run(ctx context.Context) error {
 	report, err := zmap.Run(ctx, j.config)
 	rate.stop()
 	j.closeListeners()
-	var mistake *zmap.ConfigError
-	if errors.As(err, &mistake) {
+	if mistaken(err) {
 		return err
 	}
 	err = interruption(ctx, j.advise(err))
