@@ -64,7 +64,7 @@ func rooms() []room {
 		{"internal/hook", nil, nil, "a queue of events for foreign functions; knows nothing of scans"},
 		{"", append([]string{"citizen", "internal/engine", "internal/hook"}, stages...), nil, "level 5: the front door"},
 		{"internal/compare", []string{"record", "sink"}, nil, "level 2: two sets of results"},
-		{"internal/outputs", []string{"", "annotate", "filter", "internal/engine", "probe", "record", "sink"}, nil, "level 6: the one table of kinds of outputs; engine, probe and annotate for the types of fields"},
+		{"internal/outputs", []string{"", "annotate", "filter", "internal/engine", "probe", "record", "sink", "sink/local", "sink/remote"}, nil, "level 6: the one table of kinds of outputs; engine, probe and annotate for the types of fields"},
 		{"internal/monitor", []string{""}, nil, "level 6: lines and files about a scan"},
 		{"internal/cli", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "syscall"}, "the command line sees everything; syscall for signals"},
 		{"cmd/...", []string{"internal/cli"}, nil, "main is a dozen lines"},

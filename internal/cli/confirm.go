@@ -74,7 +74,7 @@ func (d *difference) doubt(r *compare.Result, missed int) {
 func (d *difference) settle(before sink.Source) error {
 	o := d.scan
 	if kept, ok := before.(outputs.Kept); ok {
-		scan, _ := kept.Scan()
+		scan := kept.Scan()
 		var scope zmap.Scope
 		if err := json.Unmarshal(scan.Config, &scope); len(scan.Config) > 0 && err != nil {
 			return fmt.Errorf("read what the first scan was: %w", err)

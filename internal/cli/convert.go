@@ -156,7 +156,7 @@ func (c *conversion) finish(t *converted, src sink.Source, err error) error {
 	if ok && err == nil {
 		end := sink.Outcome{Ended: time.Now(), Reason: "walk done"}
 		if kept, ok := src.(outputs.Kept); ok {
-			_, end = kept.Scan()
+			end = kept.Outcome()
 		}
 		err = store.End(end)
 	} else {
@@ -168,8 +168,7 @@ func (c *conversion) finish(t *converted, src sink.Source, err error) error {
 // scanOf is the scan that the rows are of, or a new one for rows that do not say.
 func scanOf(src sink.Source) sink.Scan {
 	if kept, ok := src.(outputs.Kept); ok {
-		scan, _ := kept.Scan()
-		return scan
+		return kept.Scan()
 	}
 	return sink.Scan{ID: sink.NewID(), Started: time.Now(), Version: version()}
 }

@@ -84,7 +84,7 @@ func demo(ctx context.Context, std Streams) error {
 	o.ports, o.rate, o.cooldown, o.verbosity = fmt.Sprint(demoPort), demoRate, 3, 2
 	o.blocklist, o.allowSpecial = citizen.ListSpecial, []citizen.Class{citizen.Private}
 	o.typed = map[string]bool{}
-	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}}
+	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}, stop: ctx.Done()}
 	if err := j.prepare(); err != nil {
 		return err
 	}

@@ -35,12 +35,20 @@ func diffCommand(std Streams) *cobra.Command {
 	t.flag(&d.table, "table", "", "print a table instead of JSON lines")
 	t.flag(&d.confirm, "confirm", "", "ask what seems gone once more before saying so, since probes get lost; takes the options of a scan")
 	var flags func() *pflag.FlagSet
-	use := "diff BEFORE AFTER [options]"
+	use := "diff BEFORE AFTER | DATABASE [options]"
 	command := t.command(std, use,
 		"Says which services appeared, are gone, or answer otherwise than before. BEFORE and AFTER are results of this program or\n"+
-			"of C ZMap. Exit code 0 means no change, 1 changes, 2 trouble. What a scan missed is not in its results: --confirm asks\n"+
-			"again what the second one may have missed, and says how many of those that appeared the first one may have.",
+			"of C ZMap; FILE#ID is a scan of a database. Of a DATABASE alone, the last two scans are compared. Exit code 0 means no\n"+
+			"change, 1 changes, 2 trouble. What a scan missed is not in its results: --confirm asks again what the second one may have\n"+
+			"missed, and says how many of those that appeared the first one may have.",
 		func(ctx context.Context, log *slog.Logger, args []string) error {
+			if len(args) == 1 {
+				before, after, err := outputs.LastTwo(args[0])
+				if err != nil {
+					return errors.Join(err, exitStatus(exitTrouble))
+				}
+				args = []string{before, after}
+			}
 			if len(args) != 2 {
 				return errors.Join(fmt.Errorf("diff takes two results, and there are %d: zmap diff monday.csv tuesday.csv", len(args)), exitStatus(exitTrouble))
 			}

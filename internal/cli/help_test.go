@@ -162,6 +162,10 @@ func ExampleMain() {
 	// Output:
 	// csv
 	// exec
+	// http
 	// json
+	// parquet
+	// postgres
+	// sqlite
 	// exit code 0
 }

@@ -22,7 +22,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		Rate: r.Rate, Bandwidth: c.Bandwidth, Cooldown: c.Cooldown, Senders: r.Senders,
 		Seed: r.Seed, SeedProvided: c.Seed != nil, Generator: r.Generator,
 		Shard: c.Shard, Shards: c.Shards, MinHitRate: c.MinHitRate, MaxSendFailures: c.MaxSendFailures,
-		DefaultMode: j.defaultMode(), Probes: c.Tries, ProbeModule: o.module, OutputModule: strings.Join(o.outputs, " "),
+		DefaultMode: j.defaultMode(), Probes: c.Tries, ProbeModule: o.module, OutputModule: j.outputNames(),
 		OutputFilter: o.filter, LogFile: o.logFile, LogDirectory: o.logDirectory, Syslog: o.syslog, Destinations: j.networks, ProbeArgs: probeArgs(o), ProbeTTL: c.TTL,
 		OutputArgs: o.formatArgs, OutputFilename: o.output, BlocklistFilename: o.blocklist, AllowlistFilename: o.allowlist,
 		AddressList: o.addressList, DryRun: c.DryRun != nil, Quiet: o.quiet, LogLevel: int(o.verbosity),

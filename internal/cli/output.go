@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/annotate"
@@ -33,7 +34,7 @@ func (j *job) openOutputs() error {
 		}
 		out, err := j.openOutput(&spec, schema, env)
 		if err != nil {
-			return j.outputError(&spec, text, err)
+			return outputError(&spec, err)
 		}
 		j.config.Outputs = append(j.config.Outputs, out)
 	}
@@ -52,7 +53,7 @@ func (j *job) openOutput(spec *outputs.Spec, schema *record.Schema, env *outputs
 }
 
 // outputError says which option an output's mistake is in.
-func (j *job) outputError(spec *outputs.Spec, text string, err error) error {
+func outputError(spec *outputs.Spec, err error) error {
 	var told *openError
 	switch {
 	case errors.As(err, &told):
@@ -60,8 +61,17 @@ func (j *job) outputError(spec *outputs.Spec, text string, err error) error {
 	case errors.Is(err, outputs.ErrFields) && spec.Option("fields") == "":
 		return fmt.Errorf("--output-fields: %w", err)
 	default:
-		return argError("output-module", text, err)
+		return argError("output-module", spec.String(), err)
 	}
+}
+
+// outputNames are the outputs, without what nobody may see.
+func (j *job) outputNames() string {
+	var names []string
+	for _, o := range j.config.Outputs {
+		names = append(names, o.Name)
+	}
+	return strings.Join(names, " ")
 }
 
 // An openError is an error of a file, and names its option.
@@ -93,7 +103,7 @@ func (j *job) outputEnv() *outputs.Env {
 		}
 	}
 	env := &outputs.Env{
-		Stdout: j.std.Out, Stderr: j.std.Err, File: j.o.output, Args: j.o.formatArgs,
+		Stdout: j.std.Out, Stderr: j.std.Err, Log: j.log, Stop: j.stop, File: j.o.output, Args: j.o.formatArgs,
 		Fields: fields, Filter: j.o.filter, GivenFields: j.given("output-fields"), GivenFilter: j.given("output-filter"),
 		DefaultMode: j.defaultMode(), NoHeader: j.o.noHeader || j.defaultMode(),
 		Create: j.createOutput,

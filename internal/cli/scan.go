@@ -31,7 +31,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	case o.listFields:
 		return listFields(std.Out, o.module, o.tables)
 	}
-	j := &job{o: o, networks: networks, std: std, elsewhere: slog.New(slog.DiscardHandler)}
+	j := &job{o: o, networks: networks, std: std, stop: ctx.Done(), elsewhere: slog.New(slog.DiscardHandler)}
 	err := j.prepare()
 	switch {
 	case err != nil:
@@ -51,6 +51,7 @@ type job struct {
 	o         *scanOptions
 	networks  []string
 	std       Streams
+	stop      <-chan struct{} // closed when the user wants an end
 	config    zmap.Config
 	log       *slog.Logger
 	elsewhere *slog.Logger // the part of the log that does not go to standard error

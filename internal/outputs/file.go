@@ -16,17 +16,8 @@ func fileOptions() []Option {
 func (e *Env) text(s *Spec, format func(io.Writer, sink.Options) sink.Sink) (sink.Sink, error) {
 	options := sink.Options{Fields: s.fields(e), NoHeader: e.NoHeader}
 	path := s.path(e)
-	if rotate := s.Option("rotate"); rotate != "" {
-		size, every, err := sink.ParseRotation(rotate)
-		switch {
-		case err != nil:
-			return nil, err
-		case path == "":
-			return nil, errors.New("rotate= is for files, and none is named")
-		}
-		return sink.NewRotating(sink.RotateOptions{
-			Path: path, Size: size, Every: every, New: func(w io.Writer) sink.Sink { return format(w, options) },
-		}), nil
+	if s.Option("rotate") != "" {
+		return s.rotating(path, func(w io.Writer) sink.Sink { return format(w, options) })
 	}
 	if path == "" {
 		return format(e.Stdout, options), nil
@@ -41,6 +32,18 @@ func (e *Env) text(s *Spec, format func(io.Writer, sink.Options) sink.Sink) (sin
 	}
 	inner := format(behind, options)
 	return packed{inner, inner.(sink.Flusher), inner.(sink.Chooser), behind}, nil
+}
+
+// rotating opens a sink of one file after the other.
+func (s *Spec) rotating(path string, one func(io.Writer) sink.Sink) (sink.Sink, error) {
+	size, every, err := sink.ParseRotation(s.Option("rotate"))
+	switch {
+	case err != nil:
+		return nil, err
+	case path == "":
+		return nil, errors.New("rotate= is for files, and none is named")
+	}
+	return sink.NewRotating(sink.RotateOptions{Path: path, Size: size, Every: every, New: one}), nil
 }
 
 // packed is a sink of text with a compressor behind it, which ends with it.

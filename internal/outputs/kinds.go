@@ -12,11 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/sink/remote"
 )
 
 // A Kind is one kind of output.
@@ -29,7 +32,9 @@ type Kind struct {
 	// Store says that it keeps all fields of all answers but repeats unless told otherwise; text is C ZMap's.
 	Store bool
 
-	open func(s *Spec, e *Env) (sink.Sink, error)
+	secret bool // destinations may have passwords in them
+	open   func(s *Spec, e *Env) (sink.Sink, error)
+	server func(s *Spec) (remote.Server, error) // nil if there is none
 }
 
 // An Option is one of a kind's own.
@@ -38,6 +43,8 @@ type Option struct{ Name, Doc string }
 // An Env is what an output needs to know of the program around it.
 type Env struct {
 	Stdout, Stderr io.Writer
+	Log            *slog.Logger    // nil is none
+	Stop           <-chan struct{} // closed when the end of the program is wanted; nil is never
 	// Create opens a file to write to; what is in it may stay until the scan begins.
 	Create func(path string) (io.Writer, error)
 	// File is what text without a destination of its own is written to: a file, or "" for Stdout.
@@ -65,12 +72,16 @@ func Kinds() []Kind {
 			Options: []Option{{"format", "csv or json"}},
 			open:    openExec,
 		},
+		httpKind(),
 		{
 			Name: "json", Destination: "file", Text: true, Doc: "one JSON object a line, without null fields", Options: fileOptions(),
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewJSON(w, o) })
 			},
 		},
+		parquetKind(),
+		postgresKind(),
+		sqliteKind(),
 	}
 }
 
@@ -81,6 +92,9 @@ var ErrFields = errors.New("fields")
 // connected.
 func (s *Spec) Open(schema *record.Schema, e *Env) (zmap.Output, error) {
 	out := s.output(e)
+	if s.Kind.Store && s.Destination == "" {
+		return out, fmt.Errorf("names no %s: write -O %s=%s", s.Kind.Destination, s.Kind.Name, strings.ToUpper(s.Kind.Destination))
+	}
 	if err := s.check(schema, e); err != nil {
 		return out, err
 	}
@@ -100,13 +114,21 @@ func (s *Spec) Pretend(schema *record.Schema, e *Env) (zmap.Output, error) {
 	return out, err
 }
 
+// String is the kind and the destination, as they may be shown.
+func (s *Spec) String() string {
+	switch {
+	case s.Destination == "":
+		return s.Kind.Name
+	case s.Kind.secret:
+		return s.Kind.Name + "=" + withoutPassword(s.Destination)
+	default:
+		return s.Kind.Name + "=" + s.Destination
+	}
+}
+
 // output is the output without its sink.
 func (s *Spec) output(e *Env) zmap.Output {
-	name := s.Kind.Name
-	if s.Destination != "" {
-		name += "=" + s.Destination
-	}
-	return zmap.Output{Name: name, Filter: s.filter(e), DefaultMode: e.DefaultMode && !s.Kind.Store && s.Option("filter") == ""}
+	return zmap.Output{Name: s.String(), Filter: s.filter(e), DefaultMode: e.DefaultMode && !s.Kind.Store && s.Option("filter") == ""}
 }
 
 // ToStdout says whether it is text that names no file of its own.

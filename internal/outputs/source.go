@@ -1,15 +1,28 @@
 package outputs
 
 import (
+	"fmt"
+
 	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/sink/local"
 )
 
-// OpenSource opens results that this program or C ZMap has written: a file of CSV or JSON lines, compressed or not.
+// OpenSource opens results that this program or C ZMap has written: a file of CSV or JSON lines, compressed or not, a Parquet file,
+// or a scan of an SQLite database, FILE#ID, or FILE for its newest.
 func OpenSource(name string) (sink.Source, error) {
+	path, scan := splitScan(name)
+	switch {
+	case beginsWith(path, sqliteHead):
+		return openSQLite(path, scan)
+	case scan == "" && beginsWith(path, parquetHead):
+		return local.OpenParquet(path)
+	case scan != "":
+		return nil, fmt.Errorf("open rows: %s is no database of scans, of which #%s could be one", path, scan)
+	}
 	types, err := knownTypes()
 	if err != nil {
 		return nil, err
@@ -47,5 +60,7 @@ func knownTypes() (map[string]record.Type, error) {
 
 // A Kept is a source that knows which scan its rows are of.
 type Kept interface {
-	Scan() (sink.Scan, sink.Outcome)
+	sink.Source
+	Scan() sink.Scan
+	Outcome() sink.Outcome
 }

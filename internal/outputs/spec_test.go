@@ -96,3 +96,34 @@ func FuzzParse(f *testing.F) {
 		_, _ = s.Pretend(schema, &Env{Create: func(string) (io.Writer, error) { return io.Discard, nil }})
 	})
 }
+
+// TestNoPasswords: what outputs are called is seen in logs, errors and metadata.
+func TestNoPasswords(t *testing.T) {
+	for _, text := range []string{
+		"http=https://user:s3cret@collector.example/rows?token=s3cret", "http=%zz:s3cret@x", "http=postgres://a:s3cret@[::1",
+	} {
+		s, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(s.String(), "s3cret") {
+			t.Errorf("%s is called %s", text, &s)
+		}
+		if _, err := s.Open(record.NewSchema([]record.Field{{Name: "saddr"}}), &Env{}); err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}
+
+// FuzzSplitScan: the parts are those of the name.
+func FuzzSplitScan(f *testing.F) {
+	for _, s := range []string{"scan.db", "scan.db#1f", "a#b#c", "#", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		path, scan := splitScan(name)
+		if path != name && path+"#"+scan != name || strings.Contains(scan, "#") {
+			t.Errorf("%q: parts %q and %q", name, path, scan)
+		}
+	})
+}

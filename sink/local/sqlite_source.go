@@ -149,6 +149,9 @@ func parseFields(text string, have map[string]string) (*record.Schema, error) {
 	return record.NewSchema(fields), nil
 }
 
+// ID returns the scan's.
+func (s *SQLiteSource) ID() string { return s.scan }
+
 // Schema implements [sink.Source].
 func (s *SQLiteSource) Schema() *record.Schema { return s.schema }
 

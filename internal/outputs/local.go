@@ -1,0 +1,118 @@
+package outputs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/zmap-go/zmap/sink"
+	"github.com/zmap-go/zmap/sink/local"
+)
+
+// sqliteKind keeps scans in a database.
+func sqliteKind() Kind {
+	return Kind{
+		Name: "sqlite", Destination: "file", Store: true,
+		Doc:     "an SQLite database, which may have many scans in it",
+		Options: []Option{{"busy", "how long to wait for another program that holds the database: 30s (default 5s)"}},
+		open: func(s *Spec, e *Env) (sink.Sink, error) {
+			o := local.SQLiteOptions{Fields: s.fields(e)}
+			if text := s.Option("busy"); text != "" {
+				var err error
+				if o.Busy, err = time.ParseDuration(text); err != nil || o.Busy <= 0 {
+					return nil, fmt.Errorf("busy=%s is no time; write 30s", text)
+				}
+			}
+			return local.OpenSQLite(s.Destination, o)
+		},
+	}
+}
+
+// parquetKind writes files for programs that analyse columns.
+func parquetKind() Kind {
+	return Kind{
+		Name: "parquet", Destination: "file", Store: true, Doc: "Parquet files, typed and compressed, for DuckDB, BigQuery, pandas and the like",
+		Options: fileOptions(),
+		open: func(s *Spec, e *Env) (sink.Sink, error) {
+			o := local.ParquetOptions{Fields: s.fields(e)}
+			if s.Option("rotate") != "" {
+				return s.rotating(s.Destination, func(w io.Writer) sink.Sink { return local.NewParquet(w, o) })
+			}
+			return local.CreateParquet(s.Destination, o)
+		},
+	}
+}
+
+// parquetHead is what a Parquet file begins with (https://parquet.apache.org/docs/file-format).
+const parquetHead = "PAR1"
+
+// sqliteHead is what an SQLite database begins with (https://www.sqlite.org/fileformat2.html, section 1.3.1).
+const sqliteHead = "SQLite format 3\x00"
+
+// beginsWith says whether the file at path begins with those bytes. One that cannot be read does not: whoever opens it says why.
+func beginsWith(path, head string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, len(head))
+	n, _ := f.ReadAt(b, 0)
+	return string(b[:n]) == head
+}
+
+// splitScan parts FILE#SCAN, unless there is a file of the whole name.
+func splitScan(name string) (path, scan string) {
+	i := strings.LastIndexByte(name, '#')
+	if _, err := os.Stat(name); i < 0 || !errors.Is(err, fs.ErrNotExist) {
+		return name, ""
+	}
+	return name[:i], name[i+1:]
+}
+
+// A keptScan is the source of one of many scans.
+type keptScan struct {
+	sink.Source
+	scan local.StoredScan
+}
+
+// Scan implements [Kept].
+func (k *keptScan) Scan() sink.Scan { return k.scan.Scan }
+
+// Outcome implements [Kept].
+func (k *keptScan) Outcome() sink.Outcome { return k.scan.Outcome }
+
+// openSQLite returns the source of a scan of a database, by its ID or the beginning of it.
+func openSQLite(path, scan string) (sink.Source, error) {
+	s, err := local.OpenSQLiteSource(path, scan)
+	if err != nil {
+		return nil, err
+	}
+	all, err := local.Scans(path)
+	for _, stored := range all {
+		if err == nil && stored.ID == s.ID() {
+			return &keptScan{s, stored}, nil
+		}
+	}
+	return nil, errors.Join(err, s.Close())
+}
+
+// LastTwo returns the names of the two scans of a database that began last, the older one first.
+func LastTwo(path string) (before, after string, err error) {
+	if !beginsWith(path, sqliteHead) {
+		return "", "", fmt.Errorf("%s is no database of scans: name the results before and after", path)
+	}
+	all, err := local.Scans(path)
+	if err != nil {
+		return "", "", err
+	}
+	if len(all) < 2 {
+		return "", "", fmt.Errorf("%s has %d scan, and two are compared", path, len(all))
+	}
+	n := len(all)
+	return path + "#" + all[n-2].ID, path + "#" + all[n-1].ID, nil
+}
