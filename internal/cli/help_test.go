@@ -164,6 +164,7 @@ func ExampleMain() {
 	// exec
 	// http
 	// json
+	// nats
 	// parquet
 	// postgres
 	// sqlite

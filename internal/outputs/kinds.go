@@ -79,6 +79,7 @@ func Kinds() []Kind {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewJSON(w, o) })
 			},
 		},
+		natsKind(),
 		parquetKind(),
 		postgresKind(),
 		sqliteKind(),

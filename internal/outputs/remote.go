@@ -126,6 +126,19 @@ func httpKind() Kind {
 		Option{"headers", "file with headers for every request, a line each: Authorization: Bearer TOKEN"})
 }
 
+// natsKind publishes messages.
+func natsKind() Kind {
+	k := Kind{Name: "nats", Destination: "URL", Doc: "messages of a NATS JetStream stream, one a row"}
+	return ofServer(k, func(s *Spec) (remote.Server, error) {
+		return remote.NewNATS(remote.NATSConfig{
+			URL: s.Destination, Subject: s.Option("subject"), Stream: s.Option("stream"), Credentials: s.Option("credentials"),
+		})
+	},
+		Option{"subject", "subject of the messages, in which {scan} and {probe} are replaced (default zmap.rows)"},
+		Option{"stream", "stream that is made if none takes the subject"},
+		Option{"credentials", "file with the user's key, as nsc writes it"})
+}
+
 // postgresKind writes to a database.
 func postgresKind() Kind {
 	k := Kind{Name: "postgres", Destination: "URL", Doc: "tables of a PostgreSQL server, each row exactly once"}
