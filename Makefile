@@ -50,7 +50,7 @@ bench-go: ## stages by themselves: walk, target, tag and patch behind 100,000 bl
 	$(GO) test -run '^$$' -bench Build -benchtime 3x ./target
 	$(GO) test -run '^$$' -bench Kernel -benchtime 20x -count 3 ./link/xdp
 bench-sinks: ## rows per second into files, beside the programs of others
-	$(GO) test -run '^$$' -bench . -benchtime 3x ./sink/local
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./sink ./sink/local
 bench-page: build ## docs/performance.md and its pictures, in less than nine minutes on a machine that is idle otherwise
 	$(GO) run ./lab/bench page -zmap $(BIN)/zmap
 

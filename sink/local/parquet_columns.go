@@ -104,7 +104,7 @@ func parquetSchema(columns []*parquetColumn) *parquet.Schema {
 		names = append(names, c.names()...)
 		switch {
 		case c.Type == record.Addr:
-			nodes[c.Name] = parquet.Optional(parquet.String())
+			nodes[c.Name] = parquet.Optional(parquet.Encoded(parquet.String(), &parquet.Plain)) // read by all; addresses do not repeat
 			nodes[c.Name+"_key"] = parquet.Optional(parquet.Leaf(parquet.FixedLenByteArrayType(16)))
 		case isNested(&c.Field):
 			members := parquet.Group{}
@@ -133,11 +133,11 @@ func leafNode(f *record.Field) parquet.Node {
 	case record.Bool:
 		n = parquet.Leaf(parquet.BooleanType)
 	case record.Binary:
-		n = parquet.Leaf(parquet.ByteArrayType)
+		n = parquet.Encoded(parquet.Leaf(parquet.ByteArrayType), &parquet.Plain)
 	case record.Time:
 		n = parquet.Timestamp(parquet.Microsecond)
 	case record.Repeated:
-		n = parquet.JSON()
+		n = parquet.Encoded(parquet.JSON(), &parquet.Plain)
 	case record.String, record.Addr:
 		n = parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 	}
