@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/zmap-go/zmap/record"
@@ -90,7 +89,7 @@ func (w *writer) row() (uint32, error) {
 	}
 	at, ok := w.rows[string(w.key)]
 	if !ok {
-		if len(w.cells)+len(w.line) > maxCells || len(w.rows) == math.MaxUint32 {
+		if len(w.cells)+len(w.line) > maxCells {
 			return 0, errors.New("there are too many different rows")
 		}
 		at = uint32(len(w.rows))
