@@ -134,6 +134,7 @@ func run(t *testing.T, cmd *exec.Cmd) (numbers map[string]int, failure string) {
 // that nothing but rows that were written is there, and that the database takes the next scan.
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scans.db")
+	seen := 0
 	for round := range 6 {
 		cmd := child(t, "for-ever", path)
 		out, err := cmd.StdoutPipe()
@@ -157,6 +158,7 @@ func TestKilled(t *testing.T) {
 			t.Log("killed before the first flush")
 			continue
 		}
+		seen++
 		id := fmt.Sprintf("%032x", cmd.Process.Pid)
 		_, rows := readAll(t, path, id)
 		if len(rows) < flushed {
@@ -175,6 +177,9 @@ func TestKilled(t *testing.T) {
 			t.Errorf("round %d: the last scan is %+v, want %s with %d rows and no end", round, last, id, len(rows))
 		}
 		t.Logf("round %d: %d rows flushed, %d there", round, flushed, len(rows))
+	}
+	if seen == 0 {
+		t.Error("every process was killed before its first flush: nothing is shown")
 	}
 	finish(t, open(t, path, scanOf("ff", 1), synFields()), 2)
 	if got := shell(t, path, "PRAGMA integrity_check"); got != "ok" {
