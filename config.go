@@ -38,7 +38,8 @@ type Config struct {
 	// there are neither, without those in Blocklist, a file or a list that package citizen has by name; "" means
 	// [citizen.ListSpecial]. Special-purpose networks of the classes AllowSpecial are taken out of the blocklist, if they
 	// are there as such, not as part of another network. 0.0.0.0 is never asked. AddressList is a file of single addresses;
-	// only those of them that the lists allow are asked.
+	// only those of them that the lists allow are asked. With IgnoreListErrors entries that cannot be used are passed over, and
+	// the log names them.
 	Networks         []string
 	Allowlist        string
 	Blocklist        string
@@ -65,19 +66,19 @@ type Config struct {
 	Senders   int     // sending threads; 0 means as many as the machine can use
 	Cores     []int   // processors to use; empty means all
 
-	MaxTargets      TargetLimit
+	MaxTargets      TargetLimit   // targets to ask, of all shards together; zero means no limit
 	MaxResults      uint64        // rows; 0 means no limit
 	MaxRuntime      time.Duration // time for sending; 0 means no limit
 	Cooldown        time.Duration // listening after the last probe; 0 means DefaultCooldown, negative none
 	MinHitRate      float64       // percent of targets; 0 means no limit
 	MaxSendFailures *uint64       // nil means no limit
 
-	Packets    bool         // send bare IP packets, and let the kernel find the next hop of each
-	Interface  string       // "" means the one that the route to the targets leads through
-	Receive    string       // interface that answers arrive at, whomever they are addressed to; "" means the same one
-	Sources    []netip.Addr // at most MaxSources; nil means the interface's address
-	SourceMAC  *packet.MAC
-	GatewayMAC *packet.MAC
+	Packets    bool           // send bare IP packets, and let the kernel find the next hop of each
+	Interface  string         // "" means the one that the route to the targets leads through
+	Receive    string         // interface that answers arrive at, whomever they are addressed to; "" means the same one
+	Sources    []netip.Addr   // at most MaxSources; nil means the interface's address
+	SourceMAC  *packet.MAC    // hardware address to send from; nil means the interface's
+	GatewayMAC *packet.MAC    // next hop of all targets; nil means that it is found by routes and ARP
 	Link       string         // link engine by name; "" or "auto" means the best there is, "raw" implies Packets
 	Qdisc      link.QdiscMode // zero means that frames pass by the kernel's traffic control
 	RST        link.RSTPolicy // what becomes of connections that hosts accept; zero leaves them to the kernel, as C ZMap does
@@ -103,10 +104,10 @@ type Config struct {
 // An Output is one place that rows go to, and which of them. Run opens and closes the sink; what the sink writes to stays
 // open. All sinks are written to by one goroutine, so that the slowest of them slows the scan: no row is lost.
 type Output struct {
-	Name        string // in errors, the log and the report; "" means its number, counted from 1
-	Sink        sink.Sink
-	Filter      string // "" lets every row pass
-	DefaultMode bool   // only first successful answers, as C ZMap without -O, -f and --output-filter
+	Name        string    // in errors, the log and the report; "" means its number, counted from 1
+	Sink        sink.Sink // used by one scan; nil only for the loop of [Scan], and for [Explain]
+	Filter      string    // "" lets every row pass
+	DefaultMode bool      // only first successful answers, as C ZMap without -O, -f and --output-filter
 }
 
 // Unlimited is the rate of a scan that goes as fast as the link takes it.
@@ -145,8 +146,8 @@ type TargetLimit = target.Limit
 // A ConfigError says which setting is wrong and why. Field is the name of a [Config] field.
 type ConfigError struct {
 	Field string
-	Value string
-	Err   error
+	Value string // "" where Err has it
+	Err   error  // what is wrong, and often what to do; wraps the cause, such as that of a file which cannot be opened
 }
 
 // Error names the field, the value and what is wrong.

@@ -26,7 +26,7 @@ type Estimate struct {
 	Sending   time.Duration // how long that takes
 	Listening time.Duration // how long the scan listens after that
 	Asking    time.Duration // how long it takes at most before that to find the neighbours' hardware addresses
-	Load      Load
+	Load      Load          // what others see
 }
 
 // loadBits is the size of network for which a Load is told: what network operators see of a scan, and set limits for.

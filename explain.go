@@ -19,8 +19,8 @@ import (
 type Explanation struct {
 	Plan
 	Estimate
-	Distinct uint64 // different addresses in the list of addresses, 0 without one
-	Memory   []Memory
+	Distinct uint64   // different addresses in the list of addresses, 0 without one
+	Memory   []Memory // by purpose; parts that take none are left out
 	// Missing says why a scan would not begin, or what only a scan could tell, with errors as those of Run. Errors that wrap
 	// [os.ErrPermission] are about what this process may not find out.
 	Missing []error
@@ -29,7 +29,7 @@ type Explanation struct {
 // A Memory is a part of what a scan takes, in bytes: at its start, and at most.
 type Memory struct {
 	What        string // a noun phrase
-	First, Most uint64
+	First, Most uint64 // bytes
 }
 
 // Explain returns what [Run] would do with c, without a frame sent: what it cannot know without asking somebody by ARP, or

@@ -15,9 +15,9 @@ import (
 
 // A Plan is what a [Config] came to: everything that was chosen, found or drawn for a scan.
 type Plan struct {
-	ID          string // 128 random bits in hexadecimal, by which databases tell scans apart; "" for one that is only explained
-	Probe       string // name of the probe module
-	Schema      *record.Schema
+	ID          string            // 128 random bits in hexadecimal, by which databases tell scans apart; "" for one that is only explained
+	Probe       string            // name of the probe module
+	Schema      *record.Schema    // fields of rows
 	FrameLen    int               // bytes of its longest frame, from the Ethernet header on
 	Space       *target.Space     // what the lists allow
 	Asked       *target.Space     // what is asked of it: all, or what is on the list of addresses
@@ -27,33 +27,33 @@ type Plan struct {
 	Share       uint64            // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
 	Tries       int               // probes per target
 	Listed      uint64            // addresses in the list of addresses, 0 without one
-	Path        *netdev.Path
-	Neighbours  int          // addresses on the local network, which are asked for their hardware addresses (ARP) first
-	Silent      []netip.Addr // targets on the local network that did not answer ARP: they get no probe
-	SourcePorts validate.Ports
-	Seed        uint64
-	Generator   uint64
-	Rate        float64 // probes per second at the start; 0 means not limited
-	MaxTargets  uint64  // for all shards together; 0 means no limit
-	MaxRuntime  time.Duration
-	Cooldown    time.Duration
-	Senders     int // sending threads
-	Dedup       dedup.Method
-	Link        string // name of the link engine
-	Why         string // one line: why that one
+	Path        *netdev.Path      // interface, source addresses and next hop
+	Neighbours  int               // addresses on the local network, which are asked for their hardware addresses (ARP) first
+	Silent      []netip.Addr      // targets on the local network that did not answer ARP: they get no probe
+	SourcePorts validate.Ports    // of probes, for modules with ports
+	Seed        uint64            // drawn, if the Config has none
+	Generator   uint64            // of the cyclic group that orders the targets
+	Rate        float64           // probes per second at the start; 0 means not limited
+	MaxTargets  uint64            // for all shards together; 0 means no limit
+	MaxRuntime  time.Duration     // time for sending; 0 means no limit
+	Cooldown    time.Duration     // listening after the last probe
+	Senders     int               // sending threads
+	Dedup       dedup.Method      // never MethodAuto
+	Link        string            // name of the link engine
+	Why         string            // one line: why that one
 }
 
 // A Report is what a scan did. It is complete also when the scan ended early.
 type Report struct {
 	Plan
 	Counts
-	Reason             Stop
+	Reason             Stop           // why it ended; StopNone if it never began
 	FinalRate          float64        // as Rate, at the end: another if [Control.SetRate] changed it
 	Outputs            []OutputResult // as in Config
 	Hooks              []HookFault    // hooks that did not get all that there was for them; nil if all got it
 	HookWait           time.Duration  // for how long the scan was held since hooks were slow
-	SendStart, SendEnd time.Time
-	RecvStart, RecvEnd time.Time
+	SendStart, SendEnd time.Time      // of the first probe's moment and after the last one left; zero if it never began
+	RecvStart, RecvEnd time.Time      // when it began to listen, and ended
 }
 
 // HitRate returns successful first answers per target asked, in percent; 0 if no target was asked.
