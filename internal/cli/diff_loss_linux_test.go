@@ -61,8 +61,8 @@ func secondDay(t *testing.T, kind lab.Kind) *lab.Net {
 	return day(t, kind, 2, stopped[0], stopped[1], stopped[2])
 }
 
-// program runs a command line in this process, and returns the exit code and what it wrote.
-func program(t *testing.T, args ...string) (code int, out, errs string) {
+// runZMap runs a command line in this process, and returns the exit code and what it wrote.
+func runZMap(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
 	code = Main(append([]string{"zmap"}, args...), Streams{In: strings.NewReader(""), Out: &o, Err: &e})
@@ -72,7 +72,7 @@ func program(t *testing.T, args ...string) (code int, out, errs string) {
 // scanDay scans the network into a file.
 func scanDay(t *testing.T, file, probes string) {
 	t.Helper()
-	code, _, errs := program(t, "-p", "80", "-r", "20000", "-c", "1", "-q", "-P", probes, "-o", file,
+	code, _, errs := runZMap(t, "-p", "80", "-r", "20000", "-c", "1", "-q", "-P", probes, "-o", file,
 		"-f", "saddr,sport,classification,success", "--output-filter", "repeat = 0", dayNetwork)
 	if code != 0 {
 		t.Fatalf("scan: exit code %d\n%s", code, errs)
@@ -121,7 +121,7 @@ func TestDiffOverLossyCable(t *testing.T) {
 	}
 	secondDay(t, lab.Kernel)
 	scanDay(t, after, "10")
-	code, out, errs := program(t, "diff", before, after, "--confirm", "--cooldown-time", "1")
+	code, out, errs := runZMap(t, "diff", before, after, "--confirm", "--cooldown-time", "1")
 	gone, appeared, _ := changesOf(t, out)
 	if code != exitChanged {
 		t.Errorf("exit code %d\n%s", code, errs)
@@ -153,12 +153,12 @@ func TestDiffOfScansThatMissed(t *testing.T) {
 	}
 	secondDay(t, lab.Late)
 	scanDay(t, after, "1")
-	_, out, _ := program(t, "diff", before, after)
+	_, out, _ := runZMap(t, "diff", before, after)
 	seeming, _, _ := changesOf(t, out)
 	if len(seeming) < 20 {
 		t.Errorf("%d services seem gone, want some 50 that the second scan missed", len(seeming))
 	}
-	code, out, errs := program(t, "diff", before, after, "--confirm", "--cooldown-time", "1", "--probes", "8")
+	code, out, errs := runZMap(t, "diff", before, after, "--confirm", "--cooldown-time", "1", "--probes", "8")
 	gone, appeared, refused := changesOf(t, out)
 	if d := cmp.Diff(stopped, gone); d != "" || code != exitChanged {
 		t.Errorf("exit code %d, gone (-want +got):\n%s", code, d)
