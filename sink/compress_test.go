@@ -127,7 +127,7 @@ func cutRows(t *testing.T, packed []byte, least int, whole [][]string) [][]strin
 	var rows [][]string
 	if err == nil {
 		var s Source
-		if s, err = NewCSVSource(r, SourceOptions{Type: types}); err == nil {
+		if s, err = NewCSVSource(r, SourceOptions{Field: types}); err == nil {
 			_, rows, err = readAll(t, s)
 		}
 	}
@@ -186,7 +186,7 @@ func TestFlushReachesTheFile(t *testing.T) {
 			if err := out.Flush(); err != nil {
 				t.Fatal(err)
 			}
-			s, err := OpenSource(path, SourceOptions{Type: types})
+			s, err := OpenSource(path, SourceOptions{Field: types})
 			if err != nil {
 				t.Fatal(err)
 			}

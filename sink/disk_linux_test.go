@@ -108,7 +108,7 @@ func fill(t *testing.T, s Sink) error {
 // count returns how many rows of a file can be read.
 func count(t *testing.T, path string) int {
 	t.Helper()
-	s, err := OpenSource(path, SourceOptions{Type: types})
+	s, err := OpenSource(path, SourceOptions{Field: types})
 	if err != nil {
 		t.Error(err)
 		return 0

@@ -57,7 +57,7 @@ func files(t *testing.T, folder string) []string {
 // numbers reads what writeNumbers wrote to one file.
 func numbers(t *testing.T, path string) []string {
 	t.Helper()
-	s, err := OpenSource(path, SourceOptions{Type: types})
+	s, err := OpenSource(path, SourceOptions{Field: types})
 	if err != nil {
 		t.Fatal(err)
 	}

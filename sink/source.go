@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -24,30 +25,32 @@ const (
 
 // SourceOptions say what a text does not say of itself.
 //
-// A field's type is that of Schema, else what Type says, else it is guessed from the first rows (up to 10,000, or 4 MB of
+// A field's type is that of Schema, else what Field says, else it is guessed from the first rows (up to 10,000, or 4 MB of
 // them): all numbers is [record.Int], all addresses [record.Addr], all times as this program prints them [record.Time],
 // true and false of JSON [record.Bool], lists of objects [record.Repeated], all else [record.String].
 type SourceOptions struct {
 	// Schema has the fields: a row with another one is an error. Nil if they are to be found out: those of the header, for JSON
 	// those of the first rows, as many as are looked at for the types.
 	Schema *record.Schema
-	// Type returns the type of a field known by its name; it may be nil. What it knows is not guessed.
-	Type func(name string) (record.Type, bool)
+	// Field returns a field known by its name; it may be nil. What it knows is not guessed.
+	Field func(name string) (record.Field, bool)
 	// Names are the columns of a CSV text that has no header. A first line that repeats them is taken for one all the same.
 	Names []string
 }
 
-// known returns the type of a field that need not be guessed.
-func (o *SourceOptions) known(name string) (record.Type, bool) {
+// known returns a field that need not be guessed. Of one that must be, it has the name alone.
+func (o *SourceOptions) known(name string) (record.Field, bool) {
 	if o.Schema != nil {
 		if i, ok := o.Schema.Lookup(name); ok {
-			return o.Schema.Field(i).Type, true
+			return o.Schema.Field(i), true
+		}
+	} else if o.Field != nil {
+		if f, ok := o.Field(name); ok {
+			f.Name = name
+			return f, true
 		}
 	}
-	if o.Type != nil {
-		return o.Type(name)
-	}
-	return record.String, false
+	return record.Field{Name: name}, false
 }
 
 // fieldName returns the name of a field as rows have it since C ZMap 3.0, with underscores.
@@ -130,7 +133,18 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 type guess struct {
 	number, truth, list, text bool // seen
 	notAddr, notTime          bool // among the texts
+	full                      bool // a number of 2^63 or more
 }
+
+// addNumber takes note of a number.
+func (g *guess) addNumber(text []byte) {
+	var v record.Value
+	g.number = true
+	g.full = g.full || setNumber(&v, text) == nil && v.Kind() == record.KindUint && v.Uint() > math.MaxInt64
+}
+
+// complete gives a field its type.
+func (g *guess) complete(f *record.Field) { f.Type, f.Full = g.typ(), g.full }
 
 // addText takes note of a text.
 func (g *guess) addText(text string) {

@@ -74,22 +74,16 @@ func (c *CSVSource) open(names []string, o *SourceOptions) error {
 			continue
 		}
 		at[name] = i
-		typ, known := o.known(name)
+		field, known := o.known(name)
 		switch {
-		case typ == record.Repeated:
+		case field.Type == record.Repeated:
 			return fmt.Errorf("column %d: %s is a list, which CSV cannot hold", i+1, name)
+		case !known && o.Schema != nil:
+			return fmt.Errorf("column %d: %s is not among the fields expected", i+1, name)
 		case !known:
 			guessed = append(guessed, i)
 		}
-		field := record.Field{Name: name, Type: typ}
-		if o.Schema != nil {
-			known, ok := o.Schema.Lookup(name)
-			if !ok {
-				return fmt.Errorf("column %d: %s is not among the fields expected", i+1, name)
-			}
-			field = o.Schema.Field(known)
-		}
-		c.columns = append(c.columns, sourceColumn{index: len(fields), typ: typ, again: -1})
+		c.columns = append(c.columns, sourceColumn{index: len(fields), typ: field.Type, again: -1})
 		fields = append(fields, field)
 	}
 	if len(guessed) > 0 {
@@ -110,7 +104,7 @@ func (c *CSVSource) guess(columns []int, fields []record.Field) {
 			switch cell := row.cells[i]; {
 			case len(cell) == 0:
 			case isNumber(cell):
-				guesses[i].number = true
+				guesses[i].addNumber(cell)
 			default:
 				guesses[i].addText(string(cell))
 			}
@@ -126,8 +120,8 @@ func (c *CSVSource) guess(columns []int, fields []record.Field) {
 	}
 	for _, i := range columns {
 		col := &c.columns[i]
-		col.typ = guesses[i].typ()
-		fields[col.index].Type = col.typ
+		guesses[i].complete(&fields[col.index])
+		col.typ = fields[col.index].Type
 	}
 }
 

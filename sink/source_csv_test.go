@@ -10,12 +10,12 @@ import (
 )
 
 // types is what a caller knows about some fields.
-func types(name string) (record.Type, bool) {
+func types(name string) (record.Field, bool) {
 	t, ok := map[string]record.Type{
 		"saddr": record.Addr, "sport": record.Int, "success": record.Bool, "timestamp_str": record.Time, "raw_data": record.Binary,
 		"classification": record.String, "dns_answers": record.Repeated, "icmp_unreach_str": record.String, "repeat": record.Bool,
 	}[name]
-	return t, ok
+	return record.Field{Type: t}, ok
 }
 
 // TestCSVSource has texts of C ZMap and of others.
@@ -30,7 +30,7 @@ func TestCSVSource(t *testing.T) {
 			"C ZMap 4.3, known types",
 			"saddr,sport,classification,success,icmp_unreach_str,repeat,timestamp_str\n" +
 				"20.0.0.0,80,synack,1,,0,2026-11-22T15:23:02.480+0000\n20.0.0.2,,icmp,0,host unreachable,0,2026-11-22T16:22:19.973+0100\n",
-			SourceOptions{Type: types},
+			SourceOptions{Field: types},
 			"saddr:string sport:int classification:string success:bool icmp_unreach_str:string repeat:bool timestamp_str:string",
 			[][]string{
 				{"a:20.0.0.0", "n:80", "s:synack", "b:1", "", "b:0", "t:2026-11-22T15:23:02.48Z"},
@@ -53,8 +53,8 @@ func TestCSVSource(t *testing.T) {
 		{"no rows", "saddr\n", SourceOptions{}, "saddr:string", nil},
 		{"rows of one null", "a\n\n\r\nx\n", SourceOptions{}, "a:string", [][]string{{""}, {""}, {"s:x"}}},
 		{"quotes", "a,b\r\n\"x,\"\"y\r\nz\",\"\"\r\n", SourceOptions{}, "a:string b:string", [][]string{{"s:x,\"y\r\nz", ""}}},
-		{"a field twice", "saddr,sport,saddr\n::1,80,::1\n", SourceOptions{Type: types}, "saddr:string sport:int", [][]string{{"a:::1", "n:80"}}},
-		{"true and false", "success\ntrue\nfalse\n", SourceOptions{Type: types}, "success:bool", [][]string{{"b:1"}, {"b:0"}}},
+		{"a field twice", "saddr,sport,saddr\n::1,80,::1\n", SourceOptions{Field: types}, "saddr:string sport:int", [][]string{{"a:::1", "n:80"}}},
+		{"true and false", "success\ntrue\nfalse\n", SourceOptions{Field: types}, "success:bool", [][]string{{"b:1"}, {"b:0"}}},
 	}
 	for _, tt := range tests {
 		s, rows, err := readText(t, "csv", tt.text, tt.o)
@@ -82,7 +82,7 @@ func describe(s *record.Schema) string {
 
 // TestCSVSourceErrors: every error says where it is, and the rows before it are there.
 func TestCSVSourceErrors(t *testing.T) {
-	known := SourceOptions{Type: types}
+	known := SourceOptions{Field: types}
 	tests := []struct {
 		text string
 		o    SourceOptions
@@ -140,7 +140,7 @@ func FuzzCSVSource(f *testing.F) {
 	f.Add("timestamp-str,raw_data,success\n2026-11-22T15:23:02.480+0000,00ff,1\n,,\n", false)
 	f.Add("a,a\n1,1\n", false)
 	f.Fuzz(func(t *testing.T, text string, named bool) {
-		o := SourceOptions{Type: types}
+		o := SourceOptions{Field: types}
 		if named {
 			o.Names = []string{"saddr", "x", "timestamp_str"}
 		}

@@ -69,11 +69,11 @@ func guessFields(lines *lineReader, o *SourceOptions) *record.Schema {
 	}
 	fields := make([]record.Field, len(names))
 	for i, name := range names {
-		typ, known := o.known(name)
+		f, known := o.known(name)
 		if !known {
-			typ = guesses[name].typ()
+			guesses[name].complete(&f)
 		}
-		fields[i] = record.Field{Name: name, Type: typ}
+		fields[i] = f
 	}
 	return record.NewSchema(fields)
 }
@@ -91,7 +91,7 @@ func (g *guess) addJSON(value []byte) {
 		g.list = true
 	case 'n':
 	default:
-		g.number = true
+		g.addNumber(value)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestJSONSource(t *testing.T) {
 		},
 		{
 			"the same with the type known", "{\"success\":1}\n{\"success\":false}\n",
-			SourceOptions{Type: types},
+			SourceOptions{Field: types},
 			"success:bool",
 			[][]string{{"b:1"}, {"b:0"}},
 		},
@@ -129,7 +129,7 @@ func FuzzJSONSource(f *testing.F) {
 	f.Add(`{"icmp-type":3,"raw_data":"00ff","timestamp_str":"2026-11-22T15:22:19.973+0000"}` + "\n")
 	f.Add(` { "a" : [ 1 , {"b":"]}\"\\"} ] , "\u00e9,":-1.5e3,"":"" } ` + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		checkAgain(t, "json", text, SourceOptions{Type: types})
+		checkAgain(t, "json", text, SourceOptions{Field: types})
 		line, _, _ := strings.Cut(text, "\n")
 		var want map[string]json.RawMessage
 		if json.Unmarshal([]byte(line), &want) != nil || want == nil {

@@ -291,3 +291,20 @@ func TestSourceRowsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestSourcesKnowLargeNumbers: what is guessed and what is known says which numbers take 64 bits, for sinks that ask.
+func TestSourcesKnowLargeNumbers(t *testing.T) {
+	elem := record.NewSchema([]record.Field{{Name: "a", Type: record.Int}})
+	o := SourceOptions{Field: func(name string) (record.Field, bool) {
+		return record.Field{Type: record.Repeated, Elem: elem}, name == "l"
+	}}
+	for format, text := range map[string]string{"csv": "n,small\n9223372036854775808,1\n", "json": `{"n":9223372036854775808,"small":1,"l":[]}` + "\n"} {
+		s, err := newSource(t, format, strings.NewReader(text), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := s.Schema().Fields(); !f[0].Full || f[1].Full || f[1].Type != record.Int || format == "json" && f[2].Elem != elem {
+			t.Errorf("%s: fields are %+v", format, f)
+		}
+	}
+}

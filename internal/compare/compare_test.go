@@ -19,23 +19,16 @@ import (
 // rows is a CSV text as a source.
 func rows(t testing.TB, header string, lines ...string) sink.Source {
 	t.Helper()
-	s, err := sink.NewCSVSource(strings.NewReader(header+"\n"+strings.Join(append(lines, ""), "\n")), sink.SourceOptions{Type: typeOf})
+	s, err := sink.NewCSVSource(strings.NewReader(header+"\n"+strings.Join(append(lines, ""), "\n")), sink.SourceOptions{Field: field})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func typeOf(name string) (record.Type, bool) {
-	switch name {
-	case "saddr":
-		return record.Addr, true
-	case "sport":
-		return record.Int, true
-	case "success":
-		return record.Bool, true
-	}
-	return record.String, true
+func field(name string) (record.Field, bool) {
+	types := map[string]record.Type{"saddr": record.Addr, "sport": record.Int, "success": record.Bool} // and text
+	return record.Field{Type: types[name]}, true
 }
 
 const full = "saddr,sport,classification,success"

@@ -23,21 +23,21 @@ func OpenSource(name string) (sink.Source, error) {
 	case scan != "":
 		return nil, fmt.Errorf("open rows: %s is no database of scans, of which #%s could be one", path, scan)
 	}
-	types, err := knownTypes()
+	fields, err := knownFields()
 	if err != nil {
 		return nil, err
 	}
-	return sink.OpenSource(name, sink.SourceOptions{Type: func(field string) (record.Type, bool) {
-		t, ok := types[field]
-		return t, ok
+	return sink.OpenSource(name, sink.SourceOptions{Field: func(name string) (record.Field, bool) {
+		f, ok := fields[name]
+		return f, ok
 	}})
 }
 
-// knownTypes are the types of the fields of all probe modules, and of annotations. A name that two of them give different types has none.
-func knownTypes() (map[string]record.Type, error) {
-	types := make(map[string]record.Type)
+// knownFields are the fields of all probe modules, and of annotations, but for names to which two of them give different types.
+func knownFields() (map[string]record.Field, error) {
+	fields := make(map[string]record.Field)
 	for _, f := range annotate.Known() {
-		types[f.Name] = f.Type
+		fields[f.Name] = f
 	}
 	odd := make(map[string]bool)
 	for _, m := range probe.Modules() {
@@ -46,16 +46,16 @@ func knownTypes() (map[string]record.Type, error) {
 			return nil, err
 		}
 		for _, f := range engine.Schema(p.Describe()).Fields() {
-			if t, there := types[f.Name]; there && t != f.Type {
+			if other, there := fields[f.Name]; there && other.Type != f.Type {
 				odd[f.Name] = true
 			}
-			types[f.Name] = f.Type
+			fields[f.Name] = f
 		}
 	}
 	for name := range odd {
-		delete(types, name)
+		delete(fields, name)
 	}
-	return types, nil
+	return fields, nil
 }
 
 // A Kept is a source that knows which scan its rows are of.
