@@ -69,11 +69,24 @@ func runZMap(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// scanDay scans the network into a file.
-func scanDay(t *testing.T, file, probes string) {
+// Results are where the scans of both days are kept: two files, and a database.
+type results struct{ before, after, db string }
+
+func newResults(t *testing.T) results {
+	dir := t.TempDir()
+	return results{filepath.Join(dir, "before.csv"), filepath.Join(dir, "after.csv"), filepath.Join(dir, "scan.db")}
+}
+
+// each is what diff is told of them.
+func (r results) each() map[string][]string {
+	return map[string][]string{"CSV": {r.before, r.after}, "SQLite": {r.db}}
+}
+
+// scanDay scans the network into a file and the database.
+func (r results) scanDay(t *testing.T, file, probes string) {
 	t.Helper()
-	code, _, errs := runZMap(t, "-p", "80", "-r", "20000", "-c", "1", "-q", "-P", probes, "-o", file,
-		"-f", "saddr,sport,classification,success", "--output-filter", "repeat = 0", dayNetwork)
+	code, _, errs := runZMap(t, "-p", "80", "-r", "20000", "-c", "1", "-q", "-P", probes,
+		"-O", "csv="+file+",fields=saddr,sport,classification,success,filter=repeat = 0", "-O", "sqlite="+r.db, dayNetwork)
 	if code != 0 {
 		t.Fatalf("scan: exit code %d\n%s", code, errs)
 	}
@@ -110,9 +123,9 @@ func TestDiffOverLossyCable(t *testing.T) {
 	if err := lab.MayLoad(); err != nil {
 		t.Skip(err)
 	}
-	before, after := filepath.Join(t.TempDir(), "before.csv"), filepath.Join(t.TempDir(), "after.csv")
+	r := newResults(t)
 	n := firstDay(t, lab.Kernel)
-	scanDay(t, before, "10")
+	r.scanDay(t, r.before, "10")
 	if st, err := n.Stats(t.Context()); err != nil || st.Loss.InLost < 200 || st.Loss.OutLost < 200 {
 		t.Errorf("lost %+v; error %v; want some 256 of 5120 each way", st.Loss, err)
 	}
@@ -120,20 +133,22 @@ func TestDiffOverLossyCable(t *testing.T) {
 		t.Fatal(err)
 	}
 	secondDay(t, lab.Kernel)
-	scanDay(t, after, "10")
-	code, out, errs := runZMap(t, "diff", before, after, "--confirm", "--cooldown-time", "1")
-	gone, appeared, _ := changesOf(t, out)
-	if code != exitChanged {
-		t.Errorf("exit code %d\n%s", code, errs)
-	}
-	if d := cmp.Diff(stopped, gone); d != "" {
-		t.Errorf("gone (-want +got):\n%s", d)
-	}
-	if d := cmp.Diff(started, appeared); d != "" {
-		t.Errorf("appeared (-want +got):\n%s", d)
-	}
-	if strings.Contains(errs, "missed") {
-		t.Errorf("diff doubts scans that missed nothing:\n%s", errs)
+	r.scanDay(t, r.after, "10")
+	for form, args := range r.each() {
+		code, out, errs := runZMap(t, slices.Concat([]string{"diff"}, args, []string{"--confirm", "--cooldown-time", "1"})...)
+		gone, appeared, _ := changesOf(t, out)
+		if code != exitChanged {
+			t.Errorf("%s: exit code %d\n%s", form, code, errs)
+		}
+		if d := cmp.Diff(stopped, gone); d != "" {
+			t.Errorf("%s: gone (-want +got):\n%s", form, d)
+		}
+		if d := cmp.Diff(started, appeared); d != "" {
+			t.Errorf("%s: appeared (-want +got):\n%s", form, d)
+		}
+		if strings.Contains(errs, "missed") {
+			t.Errorf("%s: diff doubts scans that missed nothing:\n%s", form, errs)
+		}
 	}
 }
 
@@ -145,35 +160,38 @@ func TestDiffOfScansThatMissed(t *testing.T) {
 	if err := lab.MayLoad(); err != nil {
 		t.Skip(err)
 	}
-	before, after := filepath.Join(t.TempDir(), "before.csv"), filepath.Join(t.TempDir(), "after.csv")
+	r := newResults(t)
 	n := firstDay(t, lab.Late)
-	scanDay(t, before, "1")
+	r.scanDay(t, r.before, "1")
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
 	secondDay(t, lab.Late)
-	scanDay(t, after, "1")
-	_, out, _ := runZMap(t, "diff", before, after)
-	seeming, _, _ := changesOf(t, out)
-	if len(seeming) < 20 {
-		t.Errorf("%d services seem gone, want some 50 that the second scan missed", len(seeming))
-	}
-	code, out, errs := runZMap(t, "diff", before, after, "--confirm", "--cooldown-time", "1", "--probes", "8")
-	gone, appeared, refused := changesOf(t, out)
-	if d := cmp.Diff(stopped, gone); d != "" || code != exitChanged {
-		t.Errorf("exit code %d, gone (-want +got):\n%s", code, d)
-	}
-	for _, a := range started {
-		if !slices.Contains(appeared, a) {
-			t.Errorf("%s has not appeared", a)
+	r.scanDay(t, r.after, "1")
+	for _, form := range []string{"CSV", "SQLite"} { // in this order: fates are those of the nth SYN
+		diff := append([]string{"diff"}, r.each()[form]...)
+		_, out, _ := runZMap(t, diff...)
+		seeming, _, _ := changesOf(t, out)
+		if len(seeming) < 20 {
+			t.Errorf("%s: %d services seem gone, want some 50 that the second scan missed", form, len(seeming))
 		}
+		code, out, errs := runZMap(t, append(diff, "--confirm", "--cooldown-time", "1", "--probes", "8")...)
+		gone, appeared, refused := changesOf(t, out)
+		if d := cmp.Diff(stopped, gone); d != "" || code != exitChanged {
+			t.Errorf("%s: exit code %d, gone (-want +got):\n%s", form, code, d)
+		}
+		for _, a := range started {
+			if !slices.Contains(appeared, a) {
+				t.Errorf("%s: %s has not appeared", form, a)
+			}
+		}
+		if d := cmp.Diff(started[1:], refused); d != "" {
+			t.Errorf("%s: appeared, and had another answer before (-want +got):\n%s", form, d)
+		}
+		missed := len(seeming) - len(stopped)
+		if want := fmt.Sprintf("the second scan missed %d of the first one's services", missed); !strings.Contains(errs, want) {
+			t.Errorf("%s: standard error has no %q:\n%s", form, want, errs)
+		}
+		t.Logf("%s: %d seemed gone, %d appeared\n%s", form, len(seeming), len(appeared), errs)
 	}
-	if d := cmp.Diff(started[1:], refused); d != "" {
-		t.Errorf("appeared, and had another answer before (-want +got):\n%s", d)
-	}
-	missed := len(seeming) - len(stopped)
-	if want := fmt.Sprintf("the second scan missed %d of the first one's services", missed); !strings.Contains(errs, want) {
-		t.Errorf("standard error has no %q:\n%s", want, errs)
-	}
-	t.Logf("%d seemed gone, %d appeared\n%s", len(seeming), len(appeared), errs)
 }
