@@ -133,7 +133,10 @@ func (s *Sink) open(schema *record.Schema) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.hurry, s.done = cancel, make(chan struct{}), make(chan struct{})
 	go s.deliver(ctx)
-	return s.put(kindBegin, nil)
+	if err := s.put(kindBegin, nil); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return nil
 }
 
 // greet tries to reach the server once.
