@@ -39,6 +39,7 @@ func Run(ctx context.Context, c Config) (*Report, error) { return runWith(ctx, c
 func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, error) {
 	report := &Report{}
 	s, err := resolve(c)
+	s.tell(&report.Plan)
 	if err = errors.Join(err, s.openLists()); err != nil {
 		return report, errors.Join(err, c.closeUnused())
 	}
@@ -68,11 +69,16 @@ type course struct {
 	seen   dedup.Seen
 }
 
-// prepare reads the lists, decides what was left open and finds the way to the targets. It puts what it finds into plan, and
-// sends nothing but what that way takes in the given mode.
-func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
+// tell puts into plan what the configuration alone says.
+func (s *setup) tell(plan *Plan) {
 	plan.Probe, plan.Schema, plan.FrameLen, plan.SourcePorts = s.desc.Name, s.schema, s.desc.FrameLen, s.SourcePorts
 	plan.Tries, plan.Rate, plan.Dedup, plan.MaxRuntime, plan.Cooldown = s.Tries, s.rate, s.Dedup, s.MaxRuntime, s.Cooldown
+}
+
+// prepare looks up what is on the lists, decides what was left open and finds the way to the targets. It puts what it finds into plan, and
+// sends nothing but what that way takes in the given mode.
+func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
+	s.tell(plan)
 	c := &course{}
 	err := s.readLists(ctx, c, plan)
 	if err != nil {
