@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/zmap-go/zmap"
@@ -60,7 +61,7 @@ type Env struct {
 
 // Kinds returns all kinds of outputs, sorted by name.
 func Kinds() []Kind {
-	return []Kind{
+	kinds := []Kind{
 		{
 			Name: "csv", Destination: "file", Text: true, Doc: "comma separated values with a header row", Options: fileOptions(),
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
@@ -80,10 +81,11 @@ func Kinds() []Kind {
 			},
 		},
 		natsKind(),
-		parquetKind(),
 		postgresKind(),
-		sqliteKind(),
 	}
+	kinds = append(kinds, localKinds()...)
+	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
+	return kinds
 }
 
 // ErrFields is wrapped by the errors of fields that do not exist or that a kind cannot hold.

@@ -8,7 +8,6 @@ import (
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
-	"github.com/zmap-go/zmap/sink/local"
 )
 
 // OpenSource opens results that this program or C ZMap has written: a file of CSV or JSON lines, compressed or not, a Parquet file,
@@ -19,7 +18,7 @@ func OpenSource(name string) (sink.Source, error) {
 	case beginsWith(path, sqliteHead):
 		return openSQLite(path, scan)
 	case scan == "" && beginsWith(path, parquetHead):
-		return local.OpenParquet(path)
+		return openParquet(path)
 	case scan != "":
 		return nil, fmt.Errorf("open rows: %s is no database of scans, of which #%s could be one", path, scan)
 	}
