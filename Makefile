@@ -18,8 +18,8 @@ test-peers: ## whole scans of real servers, which are installed if need be, in n
 test-services: ## sinks with a server behind them against the real one, which is installed if need be, killed and stalled
 	.ci/services
 
-race: ## the same under the race detector, but for the lab's timing and the benchmarks
-	$(GO) test -race ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
+race: ## the same under the race detector, but for the lab's timing, the benchmarks, and SQLite, which takes minutes to compile for it
+	$(GO) test -race -tags minimal ./annotate ./dedup ./filter ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
 
 lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }

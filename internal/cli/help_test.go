@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -152,21 +151,4 @@ func TestWrap(t *testing.T) {
 			}
 		}
 	}
-}
-
-func ExampleMain() {
-	std := Standard()
-	std.Etc = "" // whatever /etc/zmap/zmap.conf says
-	code := Main([]string{"zmap", "--list-output-modules"}, std)
-	fmt.Println("exit code", code)
-	// Output:
-	// csv
-	// exec
-	// http
-	// json
-	// nats
-	// parquet
-	// postgres
-	// sqlite
-	// exit code 0
 }

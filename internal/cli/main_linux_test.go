@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/lab"
 )
 
@@ -68,6 +69,12 @@ func TestLoneScripts(t *testing.T) {
 func scripts(net *lab.Net) testscript.Params {
 	return testscript.Params{
 		Setup: setup(net), Cmds: scriptCommands(net), RequireExplicitExec: true, RequireUniqueNames: true,
+		Condition: func(name string) (bool, error) {
+			if name == "minimal" {
+				return outputs.Minimal, nil
+			}
+			return false, fmt.Errorf("there is no condition %q", name)
+		},
 		Deadline: time.Now().Add(3 * time.Minute), // a program that does not end is ended, and the script fails
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/zmap-go/zmap/sink/local"
 )
 
+// Minimal says that the program was built without SQLite and Parquet.
+const Minimal = false
+
 // localKinds are the kinds of files with structure of their own.
 func localKinds() []Kind { return []Kind{parquetKind(), sqliteKind()} }
 
@@ -79,11 +82,8 @@ func openSQLite(path, scan string) (sink.Source, error) {
 	return nil, errors.Join(err, s.Close())
 }
 
-// LastTwo returns the names of the two scans of a database that began last, the older one first.
-func LastTwo(path string) (before, after string, err error) {
-	if !beginsWith(path, sqliteHead) {
-		return "", "", fmt.Errorf("%s is no database of scans: name the results before and after", path)
-	}
+// lastTwo returns the names of the two scans of a database that began last, the older one first.
+func lastTwo(path string) (before, after string, err error) {
 	all, err := local.Scans(path)
 	if err != nil {
 		return "", "", err

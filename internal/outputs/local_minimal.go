@@ -11,6 +11,9 @@ import (
 
 // With the build tag minimal the program is without SQLite and Parquet: half as large, and built in a tenth of the time.
 
+// Minimal says that it is.
+const Minimal = true
+
 // errMinimal says so.
 var errMinimal = errors.New("this program was built without SQLite and Parquet (-tags minimal)")
 
@@ -22,7 +25,6 @@ func openParquet(path string) (sink.Source, error) {
 
 func openSQLite(path, _ string) (sink.Source, error) { return openParquet(path) }
 
-// LastTwo returns the names of the two scans of a database that began last, the older one first.
-func LastTwo(path string) (before, after string, err error) {
+func lastTwo(path string) (before, after string, err error) {
 	return "", "", fmt.Errorf("read %s: %w", path, errMinimal)
 }

@@ -57,6 +57,14 @@ func knownFields() (map[string]record.Field, error) {
 	return fields, nil
 }
 
+// LastTwo returns the names of the two scans of a database that began last, the older one first.
+func LastTwo(path string) (before, after string, err error) {
+	if !beginsWith(path, sqliteHead) {
+		return "", "", fmt.Errorf("%s is no database of scans: name the results before and after", path)
+	}
+	return lastTwo(path)
+}
+
 // A Kept is a source that knows which scan its rows are of.
 type Kept interface {
 	sink.Source
