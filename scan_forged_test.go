@@ -14,8 +14,8 @@ import (
 // forgedNetwork has a few real hosts; the floods claim to come from all of it.
 const forgedNetwork = "10.11.0.0/20"
 
-// flooded scans, with floods on their way from the first probe on, and returns when the last of them has arrived, with what
-// each has sent. The scan listens for that long: its end is an interrupt.
+// flooded scans, with floods on their way from the first probe on, and returns when all probes have left and the last flood has
+// arrived, with what each has sent. The scan listens for that long: its end is an interrupt.
 func flooded(t *testing.T, net *lab.Net, c Config, floods ...lab.Flood) (*Report, []lab.Flooded) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -23,6 +23,12 @@ func flooded(t *testing.T, net *lab.Net, c Config, floods ...lab.Flood) (*Report
 	over := errors.New("the floods are over")
 	sent := make(chan []lab.Flooded, 1)
 	c.Cooldown = time.Minute
+	asked := make(chan struct{})
+	c.Hooks.Progress = func(p Progress) {
+		if !isClosed(asked) && p.ActiveSenders == 0 {
+			close(asked)
+		}
+	}
 	c.Hooks.Start = func(*Plan, *Control) {
 		go func() {
 			var all []lab.Flooded
@@ -34,6 +40,7 @@ func flooded(t *testing.T, net *lab.Net, c Config, floods ...lab.Flood) (*Report
 				all = append(all, done)
 			}
 			sent <- all
+			<-asked
 			cancel(over)
 		}()
 	}
@@ -164,5 +171,15 @@ func awaitAnswers(t *testing.T, net *lab.Net, n uint64) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// isClosed says whether a channel that carries nothing is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -67,9 +67,13 @@ func outputError(spec *outputs.Spec, err error) error {
 
 // outputNames are the outputs, without what nobody may see.
 func (j *job) outputNames() string {
-	var names []string
-	for _, o := range j.config.Outputs {
-		names = append(names, o.Name)
+	names := make([]string, len(j.o.outputs))
+	for i, text := range j.o.outputs {
+		if spec, err := outputs.Parse(text); err == nil {
+			names[i] = spec.String()
+		} else {
+			names[i], _, _ = strings.Cut(text, "=") // a mistake, which is told elsewhere
+		}
 	}
 	return strings.Join(names, " ")
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,7 +79,10 @@ func (c *bpfCall) without(helper uint32) unix.Errno {
 // the kernel have them. This kernel is thus as old as a test wants it (man 2 seccomp_unotify).
 func onKernel(t *testing.T, refuse func(c *bpfCall) unix.Errno, f func()) {
 	t.Helper()
-	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // the thread waits for us without the scheduler's knowledge
+	// The thread waits for us without the scheduler's knowledge: there must be a place for us beside it, and nothing that stops
+	// all goroutines, for it cannot be stopped and we would not go on.
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	listener, done := make(chan int, 1), make(chan struct{})
 	go func() {
 		defer close(done)
