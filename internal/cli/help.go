@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/probe"
 )
 
@@ -45,7 +46,21 @@ func printHelp(w io.Writer, list []section) {
 	for _, m := range probe.Modules() {
 		fmt.Fprintf(&b, "  %s\n      %s\n", m.Name, strings.ReplaceAll(m.Help, "\n", "\n      "))
 	}
+	fmt.Fprintf(&b, "\nOutputs (--output-module), all with fields=LIST and filter=EXPRESSION behind a comma:\n")
+	for _, o := range outputHelp() {
+		fmt.Fprintf(&b, "  %s\n      %s\n", o.left, strings.ReplaceAll(o.right, "\n", "\n      "))
+	}
 	_, _ = io.WriteString(w, b.String()) // help to a closed pipe is nobody's loss
+}
+
+// outputHelp is what there is to say of each kind of output, and of those with a server behind them together.
+func outputHelp() []usageRow {
+	var list []usageRow
+	for _, k := range outputs.Kinds() {
+		list = append(list, usageRow{k.Name, k.Help()})
+	}
+	names, help := outputs.ServerHelp()
+	return append(list, usageRow{names, help})
 }
 
 // optionColumn is where an option's explanation starts.

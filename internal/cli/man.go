@@ -84,6 +84,11 @@ func zmapPage() string {
 	for _, m := range probe.Modules() {
 		r.item(bold(m.Name), m.Help)
 	}
+	r.macro("SH", "OUTPUTS")
+	r.prose("All of them take fields=LIST and filter=EXPRESSION behind a comma.")
+	for _, o := range outputHelp() {
+		r.item(bold(o.left), o.right)
+	}
 	r.macro("SH", "CONFIGURATION FILE")
 	r.prose("The options in /etc/zmap/zmap.conf, or in the file that --config names in its place, hold for what the command line " +
 		"does not say. A line of it is the long or short name of an option and its value, with blanks or = " +
