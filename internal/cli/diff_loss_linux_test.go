@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/lab"
 )
 
@@ -120,6 +121,9 @@ func changesOf(t *testing.T, out string) (gone, appeared, refused []string) {
 // one below 1e-7, whatever the seed; with the seeds of this test the fates of all SYNs are settled, and none is missed. Then diff says
 // what happened and nothing else: three services are gone, two appeared.
 func TestDiffOverLossyCable(t *testing.T) {
+	if outputs.Minimal {
+		t.Skip("SQLite is not in this program")
+	}
 	if err := lab.MayLoad(); err != nil {
 		t.Skip(err)
 	}
@@ -157,6 +161,9 @@ func TestDiffOverLossyCable(t *testing.T) {
 // first one missed nobody can ask for any more, and diff says that, and how many those may be. The hosts are the lab's own, for
 // kernels repeat a SYN-ACK that was lost; so what each scan finds follows from the seeds, and is the same in every run.
 func TestDiffOfScansThatMissed(t *testing.T) {
+	if outputs.Minimal {
+		t.Skip("SQLite is not in this program")
+	}
 	if err := lab.MayLoad(); err != nil {
 		t.Skip(err)
 	}
