@@ -47,6 +47,7 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Explanation{}
+	s.tell(&e.Plan)
 	found, err := s.prepare(ctx, &e.Plan, netdev.DryRun)
 	if err != nil {
 		return nil, err

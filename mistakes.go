@@ -12,13 +12,8 @@ import (
 	"github.com/zmap-go/zmap/link"
 )
 
-// Bounds of numbers in a [Config].
-const (
-	maxBatch   = 1<<16 - 1
-	maxSenders = 1 << 10
-	maxRetries = 1 << 30
-	maxCore    = 1<<10 - 1 // CPU_SETSIZE of the C library
-)
+// maxCore is the largest number of a processor: CPU_SETSIZE of the C library, less one.
+const maxCore = 1<<10 - 1
 
 // checkFields notes the settings that can be wrong by themselves. Defaults are filled in.
 func (s *setup) checkFields(note func(field, value string, err error)) {
@@ -32,9 +27,9 @@ func (s *setup) checkFields(note func(field, value string, err error)) {
 	}
 	check(s.SourcePorts.Size() == 0, "SourcePorts", s.SourcePorts, "the first port is above the last")
 	check(s.CheckPort > No, "CheckPort", s.CheckPort, "must be ByModule, Yes or No")
-	within(s.Batch, maxBatch, "Batch")
-	within(s.Senders, maxSenders, "Senders")
-	within(s.Retries, maxRetries, "Retries")
+	within(s.Batch, link.MaxBatch, "Batch")
+	within(s.Senders, link.MaxSenders, "Senders")
+	within(s.Retries, link.MaxRetries, "Retries")
 	for _, c := range s.Cores {
 		within(c, maxCore, "Cores")
 	}

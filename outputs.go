@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"runtime/debug"
-	"strings"
 	"time"
 
+	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/sink"
 )
@@ -41,7 +40,7 @@ func (s *setup) scope(p *Plan) Scope {
 		Ports: s.Ports, Tries: s.Tries, TTL: s.TTL, Seed: p.Seed, Shard: s.Shard, Shards: s.Shards, Rate: p.Rate, Targets: p.Share,
 		Interface: p.Path.Interface, Sources: p.Path.Sources,
 	}
-	if !strings.HasPrefix(s.Blocklist, "builtin:") {
+	if !citizen.IsBuiltin(s.Blocklist) {
 		out.Blocklist = absolute(s.Blocklist)
 	}
 	for _, c := range s.AllowSpecial {
@@ -67,11 +66,11 @@ func (s *setup) beginStores(p *Plan) error {
 	if err != nil {
 		return fmt.Errorf("describe scan: %w", err)
 	}
-	scan := sink.Scan{ID: p.ID, Started: time.Now(), Probe: s.desc.Name, Version: version(), Config: scope}
+	scan := sink.Scan{ID: p.ID, Started: time.Now(), Probe: s.desc.Name, Version: Version(), Config: scope}
 	for i, o := range s.outs {
 		if store, ok := o.Sink.(sink.Store); ok {
 			if err := store.Begin(scan); err != nil {
-				return engine.SinkStop(s.named(i, err))
+				return engine.SinkStop(engine.OutputFailure(s.outs, i, err))
 			}
 		}
 	}
@@ -105,7 +104,7 @@ func (s *setup) closeOutputs(r *Report, err error) error {
 			o.Err = cerr
 		}
 		if o.Err != nil && !told {
-			lost = append(lost, s.named(i, o.Err))
+			lost = append(lost, engine.OutputFailure(s.outs, i, o.Err))
 		}
 	}
 	if len(lost) == 0 || err != nil {
@@ -114,14 +113,6 @@ func (s *setup) closeOutputs(r *Report, err error) error {
 	stop := engine.SinkStop(errors.Join(lost...))
 	r.Reason = stop.Reason
 	return stop
-}
-
-// named is an error of the i-th output, with its name where there are several.
-func (s *setup) named(i int, err error) error {
-	if len(s.outs) == 1 {
-		return err
-	}
-	return &OutputError{Name: s.outs[i].Name, Err: err}
 }
 
 // closeUnused closes the sinks of a scan that did not begin.
@@ -133,19 +124,4 @@ func (c *Config) closeUnused() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// version is that of this module in the program that runs.
-func version() string {
-	const module = "github.com/zmap-go/zmap"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == module && m.Version != "" && m.Version != "(devel)" {
-			return m.Version
-		}
-	}
-	return "devel"
 }

@@ -75,10 +75,9 @@ func (s *setup) tell(plan *Plan) {
 	plan.Tries, plan.Rate, plan.Dedup, plan.MaxRuntime, plan.Cooldown = s.Tries, s.rate, s.Dedup, s.MaxRuntime, s.Cooldown
 }
 
-// prepare looks up what is on the lists, decides what was left open and finds the way to the targets. It puts what it finds into plan, and
-// sends nothing but what that way takes in the given mode.
+// prepare looks up what is on the lists, decides what was left open and finds the way to the targets. It puts what it finds into
+// plan, which knows the configuration, and sends nothing but what that way takes in the given mode.
 func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*course, error) {
-	s.tell(plan)
 	c := &course{}
 	err := s.readLists(ctx, c, plan)
 	if err != nil {

@@ -23,6 +23,13 @@ const (
 	DefaultRingBytes = 16 << 20 // bytes
 )
 
+// The largest numbers that make sense in a [Config].
+const (
+	MaxSenders = 1 << 10
+	MaxBatch   = 1<<16 - 1 // frames
+	MaxRetries = 1 << 30
+)
+
 // DefaultRetries is what C ZMap does; a zero Config.Retries means none.
 const DefaultRetries = 10
 
@@ -52,11 +59,11 @@ func (c Config) WithDefaults() (Config, error) {
 		zero  int
 		most  int
 	}{
-		{"senders", &c.Senders, 1, 1 << 10},
+		{"senders", &c.Senders, 1, MaxSenders},
 		{"receivers", &c.Receivers, 1, 256}, // PACKET_FANOUT_MAX of older kernels
-		{"batch", &c.Batch, 0, 1<<16 - 1},
+		{"batch", &c.Batch, 0, MaxBatch},
 		{"frame length", &c.FrameLen, 0, MaxFrame},
-		{"retries", &c.Retries, 0, 1 << 30},
+		{"retries", &c.Retries, 0, MaxRetries},
 		{"ring bytes", &c.RingBytes, DefaultRingBytes, 1 << 30},
 	} {
 		if *f.value == 0 {

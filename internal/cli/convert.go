@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/record"
@@ -170,7 +171,7 @@ func scanOf(src sink.Source) sink.Scan {
 	if kept, ok := src.(outputs.Kept); ok {
 		return kept.Scan()
 	}
-	return sink.Scan{ID: sink.NewID(), Started: time.Now(), Version: version()}
+	return sink.Scan{ID: sink.NewID(), Started: time.Now(), Version: zmap.Version()}
 }
 
 // specOf is what -O would be for a file with a known name, else the text.

@@ -27,7 +27,7 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 		OutputArgs: o.formatArgs, OutputFilename: o.output, BlocklistFilename: o.blocklist, AllowlistFilename: o.allowlist,
 		AddressList: o.addressList, DryRun: c.DryRun != nil, Quiet: o.quiet, LogLevel: int(o.verbosity),
 		DedupMethod: r.Dedup.String(), Notes: o.notes, UserMetadata: []byte(o.userMetadata),
-		Version: version(), StopReason: stopName(r.Reason), LinkEngine: r.Link, LinkReason: r.Why,
+		Version: zmap.Version(), StopReason: stopName(r.Reason), LinkEngine: r.Link, LinkReason: r.Why,
 	}
 	if err != nil {
 		m.StopError = cmp.Or(strings.ReplaceAll(strings.Join(lines(err), "; "), commandBreak, " "), err.Error())

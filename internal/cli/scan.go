@@ -21,7 +21,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 		printHelp(std.Out, list)
 		return nil
 	case o.version:
-		return listNames(std.Out, []string{"zmap " + version()})
+		return listNames(std.Out, []string{"zmap " + zmap.Version()})
 	case o.listPayloads:
 		return listPayloads(std.Out)
 	case o.listModules:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/internal/monitor"
 	"github.com/zmap-go/zmap/internal/tools"
 )
@@ -47,7 +48,7 @@ func (t *toolSet) command(std Streams, use, about string, work func(ctx context.
 		Use: use, Short: about, Long: about, Args: cobra.ArbitraryArgs, SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if t.version {
-				_, err := fmt.Fprintln(std.Out, cmd.Name(), version())
+				_, err := fmt.Fprintln(std.Out, cmd.Name(), zmap.Version())
 				return err
 			}
 			log, done, err := t.openLog(std.Err)

@@ -21,8 +21,9 @@ const (
 // that the collector empties.
 func batchesFor(receivers int) int { return queueLen + receivers + 1 }
 
-// Memory returns how many bytes the rows, with an annotation, on their way from the receivers to the sink can take: about, for what answers carry
-// is of any length up to what is captured of them. They take it when that many answers come at once, and keep it then.
+// Memory returns how many bytes the rows, with an annotation, on their way from the receivers to the sinks can take: about, for
+// what answers carry is of any length up to what is captured of them. They take it when that many answers come at once, and
+// keep it then.
 func Memory(d probe.Description, receivers int, notes ...record.Field) uint64 {
 	return uint64(batchesFor(receivers)*batchRows) * uint64(record.Size(Schema(d, notes...))+cmp.Or(d.Capture.Snap, link.MaxFrame))
 }

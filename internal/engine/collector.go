@@ -80,7 +80,7 @@ func (c *collector) write(row *record.Record) (written bool) {
 			continue
 		}
 		if o.write(row); o.err != nil {
-			c.lose(o)
+			c.lose(i)
 			continue
 		}
 		written = true
@@ -96,16 +96,17 @@ func (c *collector) flush() {
 			continue
 		}
 		if o.flush(); o.err != nil {
-			c.lose(o)
+			c.lose(i)
 		}
 	}
 }
 
 // lose goes on without an output that has failed, and ends the scan if it was the last.
-func (c *collector) lose(o *output) {
+func (c *collector) lose(i int) {
 	s := c.scan
+	o := &s.outputs[i]
 	if c.failed++; c.failed == len(s.outputs) {
-		stop := SinkStop(s.named(o))
+		stop := SinkStop(OutputFailure(s.cfg.Outputs, i, o.err))
 		s.stop.stopScan(stop.Reason, stop.Err)
 		return
 	}

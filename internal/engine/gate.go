@@ -24,7 +24,8 @@ func (g *gate) setRate(pps float64) { g.rate.Store(math.Float64bits(pps)) }
 // total returns the rate of all senders together.
 func (g *gate) total() float64 { return math.Float64frombits(g.rate.Load()) }
 
-// hold blocks while a queue is too full. It returns false if done is closed.
+// hold blocks while a queue is too full. It returns false if done is closed. Whoever empties the queue comes first: a sleep in
+// the kernel keeps the place that the Go scheduler has given us, for some ten microseconds at least.
 func (g *gate) hold(c Clock, done <-chan struct{}) bool {
 	for g.full.Load() || g.held.Load() {
 		runtime.Gosched()

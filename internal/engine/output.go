@@ -59,18 +59,18 @@ func (s *Scan) openOutputs() error {
 		o := &s.outputs[i]
 		if err := o.Sink.Open(s.layout.schema); err != nil {
 			o.err = err
-			return s.named(o)
+			return OutputFailure(s.cfg.Outputs, i, err)
 		}
 	}
 	return nil
 }
 
-// named is the error of an output, with its name where there are several.
-func (s *Scan) named(o *output) error {
-	if len(s.outputs) == 1 {
-		return o.err
+// OutputFailure is an error of the i-th output: an [OutputError] where there are several.
+func OutputFailure(outputs []Output, i int, err error) error {
+	if len(outputs) == 1 {
+		return err
 	}
-	return &OutputError{o.Name, o.err}
+	return &OutputError{outputs[i].Name, err}
 }
 
 // results says what became of each output.
@@ -101,7 +101,7 @@ func (o *output) write(row *record.Record) {
 // flush empties the sink's buffer, if it has one and there may be something in it.
 func (o *output) flush() {
 	f, ok := o.Sink.(sink.Flusher)
-	if ok && o.dirty && o.err == nil {
+	if ok && o.dirty {
 		o.dirty = false
 		o.err = f.Flush()
 	}

@@ -170,7 +170,7 @@ func (s *Scan) startReceivers() *sync.WaitGroup {
 	return &wg
 }
 
-// receiver returns the receiver of one queue. The sink must be open.
+// receiver returns the receiver of one queue. The sinks must be open.
 func (s *Scan) receiver(i int) *receiver {
 	tags := s.tagger()
 	r := &receiver{

@@ -95,7 +95,8 @@ func (t *TX) send(n int) error {
 	return nil
 }
 
-// hold waits while the tap's buffer is more than half full, unless the queue is aborted or the interface goes away.
+// hold waits while the tap's buffer is more than half full, unless the queue is aborted or the interface goes away. Its readers
+// come first: a sleep in the kernel keeps the place that the Go scheduler has given us, for some ten microseconds at least.
 func (t *TX) hold(aborts uint32) error {
 	for i := 1; t.core.full() && t.Aborts() == aborts; i++ {
 		runtime.Gosched()
