@@ -21,7 +21,7 @@ import (
 )
 
 // confirmProbes is how many probes a service gets that seems gone, unless --probes says otherwise: with 5 % of the packets
-// lost on either way, one service in a thousand stays silent through two.
+// lost on either way, one service in a thousand stays silent through three.
 const confirmProbes = 3
 
 // reprobe asks what seems gone once more, and takes what answers out of the changes. Only targets that the first scan had are

@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,8 +33,8 @@ func convertCommand(std Streams) *cobra.Command {
 			if len(args) < 2 {
 				return errors.New("convert takes results and what to write them to: zmap convert scan.csv scan.json")
 			}
-			c.log = log
-			return c.run(ctx, args[0], args[1:])
+			c.log, c.from = log, args[0]
+			return c.run(ctx, args[1:])
 		})
 }
 
@@ -46,6 +44,7 @@ type conversion struct {
 	log            *slog.Logger
 	fields, filter string
 	noHeader       bool
+	from           string // file of the results
 	files          []*os.File
 }
 
@@ -57,8 +56,8 @@ type converted struct {
 	rows uint64
 }
 
-func (c *conversion) run(ctx context.Context, from string, to []string) (err error) {
-	src, err := outputs.OpenSource(from)
+func (c *conversion) run(ctx context.Context, to []string) (err error) {
+	src, err := outputs.OpenSource(c.from)
 	if err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func (c *conversion) run(ctx context.Context, from string, to []string) (err err
 	}
 	n, err := c.copy(ctx, src, list)
 	for _, t := range list {
-		c.log.Info(fmt.Sprintf("%d of %d rows of %s written to %s", t.rows, n, from, t.name))
+		c.log.Info(fmt.Sprintf("%d of %d rows of %s written to %s", t.rows, n, c.from, t.name))
 	}
 	return err
 }
@@ -111,7 +110,7 @@ func (c *conversion) copy(ctx context.Context, src sink.Source, to []*converted)
 
 // open makes an output of what the user calls it.
 func (c *conversion) open(text string, src sink.Source) (*converted, error) {
-	spec, err := outputs.Parse(specOf(text))
+	spec, err := outputs.ParseFile(text)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +142,11 @@ func (c *conversion) open(text string, src sink.Source) (*converted, error) {
 
 // create makes a file, which is closed when all is done.
 func (c *conversion) create(path string) (io.Writer, error) {
+	from, ferr := os.Stat(c.from)
+	to, terr := os.Stat(path)
+	if ferr == nil && terr == nil && sameFile(from, to) {
+		return nil, errors.New("these are the results that are read: name another file")
+	}
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -153,17 +157,19 @@ func (c *conversion) create(path string) (io.Writer, error) {
 
 // finish closes an output. Databases learn that all rows are there only if they are.
 func (c *conversion) finish(t *converted, src sink.Source, err error) error {
-	store, ok := t.sink.(sink.Store)
-	if ok && err == nil {
-		end := sink.Outcome{Ended: time.Now(), Reason: "walk done"}
-		if kept, ok := src.(outputs.Kept); ok {
-			end = kept.Outcome()
-		}
-		err = store.End(end)
-	} else {
-		err = nil
+	var lost error
+	if store, ok := t.sink.(sink.Store); ok && err == nil {
+		lost = store.End(outcomeOf(src))
 	}
-	return errors.Join(err, t.sink.Close())
+	return errors.Join(lost, t.sink.Close())
+}
+
+// outcomeOf is how the scan ended that the rows are of, or the end of the rows that do not say.
+func outcomeOf(src sink.Source) sink.Outcome {
+	if kept, ok := src.(outputs.Kept); ok {
+		return kept.Outcome()
+	}
+	return sink.Outcome{Ended: time.Now(), Reason: zmap.StopWalkDone.String()}
 }
 
 // scanOf is the scan that the rows are of, or a new one for rows that do not say.
@@ -172,19 +178,4 @@ func scanOf(src sink.Source) sink.Scan {
 		return kept.Scan()
 	}
 	return sink.Scan{ID: sink.NewID(), Started: time.Now(), Version: zmap.Version()}
-}
-
-// specOf is what -O would be for a file with a known name, else the text.
-func specOf(text string) string {
-	name := strings.TrimSuffix(strings.TrimSuffix(text, ".gz"), ".zst")
-	for kind, ends := range map[string][]string{
-		"csv": {".csv"}, "json": {".json", ".jsonl", ".ndjson"}, "parquet": {".parquet"}, "sqlite": {".db", ".sqlite", ".sqlite3"},
-	} {
-		for _, end := range ends {
-			if filepath.Ext(name) == end && !strings.Contains(text, "=") {
-				return kind + "=" + text
-			}
-		}
-	}
-	return text
 }

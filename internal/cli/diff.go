@@ -18,9 +18,8 @@ import (
 	"github.com/zmap-go/zmap/sink"
 )
 
-// Exit codes of diff, which are those of diff(1).
+// Exit codes of diff beside exitOK, which are those of diff(1).
 const (
-	exitSame    = 0
 	exitChanged = 1
 	exitTrouble = 2
 )
@@ -34,32 +33,22 @@ func diffCommand(std Streams) *cobra.Command {
 	t.text(&fields, "output-fields", "f", "`fields` whose values make a change, separated by commas (default classification)")
 	t.flag(&d.table, "table", "", "print a table instead of JSON lines")
 	t.flag(&d.confirm, "confirm", "", "ask what seems gone once more before saying so, since probes get lost; takes the options of a scan")
-	var flags func() *pflag.FlagSet
-	use := "diff BEFORE AFTER | DATABASE [options]"
-	command := t.command(std, use,
+	var command *cobra.Command
+	command = t.command(std, "diff BEFORE AFTER | DATABASE [options]",
 		"Says which services appeared, are gone, or answer otherwise than before. BEFORE and AFTER are results of this program or\n"+
 			"of C ZMap; FILE#ID is a scan of a database. Of a DATABASE alone, the last two scans are compared. Exit code 0 means no\n"+
 			"change, 1 changes, 2 trouble. What a scan missed is not in its results: --confirm asks again what the second one may have\n"+
 			"missed, and says how many of those that appeared the first one may have.",
 		func(ctx context.Context, log *slog.Logger, args []string) error {
-			if len(args) == 1 {
-				before, after, err := outputs.LastTwo(args[0])
-				if err != nil {
-					return errors.Join(err, exitStatus(exitTrouble))
-				}
-				args = []string{before, after}
-			}
-			if len(args) != 2 {
-				return errors.Join(fmt.Errorf("diff takes two results, and there are %d: zmap diff monday.csv tuesday.csv", len(args)), exitStatus(exitTrouble))
-			}
 			if fields != "" {
 				d.fields = strings.FieldsFunc(fields, func(r rune) bool { return r == ',' || r == ' ' })
 			}
 			d.log = log
-			if err := d.scan.settle(flags(), std.Etc); err != nil {
-				return errors.Join(err, exitStatus(exitTrouble))
+			err := d.scan.settle(command.Flags(), std.Etc)
+			changed := false
+			if err == nil {
+				changed, err = d.run(ctx, args)
 			}
-			changed, err := d.run(ctx, args[0], args[1])
 			switch {
 			case err != nil:
 				return errors.Join(err, exitStatus(exitTrouble))
@@ -68,7 +57,6 @@ func diffCommand(std Streams) *cobra.Command {
 			}
 			return nil
 		})
-	flags = command.Flags
 	for _, s := range sections(d.scan) {
 		s.flags.VisitAll(func(f *pflag.Flag) {
 			if command.Flags().Lookup(f.Name) == nil {
@@ -91,10 +79,18 @@ type difference struct {
 	table, confirm bool
 }
 
-// run compares, and says whether anything changed.
-func (d *difference) run(ctx context.Context, before, after string) (changed bool, err error) {
+// run compares two results, or the last two of one database, and says whether anything changed.
+func (d *difference) run(ctx context.Context, names []string) (changed bool, err error) {
+	if len(names) == 1 {
+		if names, err = outputs.LastTwo(names[0]); err != nil {
+			return false, err
+		}
+	}
+	if len(names) != 2 {
+		return false, fmt.Errorf("diff takes two results, and there are %d: zmap diff monday.csv tuesday.csv", len(names))
+	}
 	var sources [2]sink.Source
-	for i, name := range []string{before, after} {
+	for i, name := range names {
 		if sources[i], err = outputs.OpenSource(name); err != nil {
 			return false, err
 		}

@@ -55,10 +55,11 @@ func (j *job) openOutput(spec *outputs.Spec, schema *record.Schema, env *outputs
 // outputError says which option an output's mistake is in.
 func outputError(spec *outputs.Spec, err error) error {
 	var told *openError
+	var fields *outputs.FieldsError
 	switch {
 	case errors.As(err, &told):
 		return err
-	case errors.Is(err, outputs.ErrFields) && spec.Option("fields") == "":
+	case errors.As(err, &fields) && spec.Option("fields") == "":
 		return fmt.Errorf("--output-fields: %w", err)
 	default:
 		return argError("output-module", spec.String(), err)

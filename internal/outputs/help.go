@@ -9,11 +9,7 @@ import (
 func (k *Kind) Help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s=%s: %s", k.Name, strings.ToUpper(k.Destination), k.Doc)
-	own := k.Options
-	if k.server != nil {
-		own = own[:len(own)-len(queueOptions())]
-	}
-	for _, o := range own {
+	for _, o := range k.Options {
 		fmt.Fprintf(&b, "\n%s=: %s", o.Name, o.Doc)
 	}
 	return b.String()

@@ -33,9 +33,9 @@ type Kind struct {
 	// Store says that it keeps all fields of all answers but repeats unless told otherwise; text is C ZMap's.
 	Store bool
 
-	secret bool // destinations may have passwords in them
+	ends   []string // of the names of its files
 	open   func(s *Spec, e *Env) (sink.Sink, error)
-	server func(s *Spec) (remote.Server, error) // nil if there is none
+	server func(s *Spec) (remote.Server, error) // nil if there is none; else destinations may have passwords in them
 }
 
 // An Option is one of a kind's own.
@@ -64,6 +64,7 @@ func Kinds() []Kind {
 	kinds := []Kind{
 		{
 			Name: "csv", Destination: "file", Text: true, Doc: "comma separated values with a header row", Options: fileOptions(),
+			ends: []string{".csv"},
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewCSV(w, o) })
 			},
@@ -76,6 +77,7 @@ func Kinds() []Kind {
 		httpKind(),
 		{
 			Name: "json", Destination: "file", Text: true, Doc: "one JSON object a line, without null fields", Options: fileOptions(),
+			ends: []string{".json", ".jsonl", ".ndjson"},
 			open: func(s *Spec, e *Env) (sink.Sink, error) {
 				return e.text(s, func(w io.Writer, o sink.Options) sink.Sink { return sink.NewJSON(w, o) })
 			},
@@ -88,8 +90,11 @@ func Kinds() []Kind {
 	return kinds
 }
 
-// ErrFields is wrapped by the errors of fields that do not exist or that a kind cannot hold.
-var ErrFields = errors.New("fields")
+// A FieldsError is about fields that do not exist or that a kind cannot hold.
+type FieldsError struct{ error }
+
+// Unwrap returns what is wrong with them.
+func (e *FieldsError) Unwrap() error { return e.error }
 
 // Open makes the output. Fields that do not exist, or that the kind cannot hold, are told here, before anything is emptied or
 // connected.
@@ -122,7 +127,7 @@ func (s *Spec) String() string {
 	switch {
 	case s.Destination == "":
 		return s.Kind.Name
-	case s.Kind.secret:
+	case s.Kind.server != nil:
 		return s.Kind.Name + "=" + withoutPassword(s.Destination)
 	default:
 		return s.Kind.Name + "=" + s.Destination
@@ -162,19 +167,10 @@ func (s *Spec) check(schema *record.Schema, e *Env) error {
 		err = sink.NewCSV(io.Discard, sink.Options{Fields: fields}).Open(schema)
 	}
 	if err != nil {
-		return &fieldsError{err}
+		return &FieldsError{err}
 	}
 	return nil
 }
-
-// A fieldsError is an error of fields.
-type fieldsError struct{ error }
-
-// Is says that it is one.
-func (e *fieldsError) Is(target error) bool { return target == ErrFields }
-
-// Unwrap returns what is wrong with them.
-func (e *fieldsError) Unwrap() error { return e.error }
 
 // fields are the fields that are wanted; "" means all, for stores.
 func (s *Spec) fields(e *Env) string {

@@ -3,7 +3,6 @@
 package outputs
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -24,7 +23,7 @@ func openParquet(path string) (sink.Source, error) { return local.OpenParquet(pa
 // sqliteKind keeps scans in a database.
 func sqliteKind() Kind {
 	return Kind{
-		Name: "sqlite", Destination: "file", Store: true,
+		Name: "sqlite", Destination: "file", Store: true, ends: []string{".db", ".sqlite", ".sqlite3"},
 		Doc:     "an SQLite database, which may have many scans in it",
 		Options: []Option{{"busy", "how long to wait for another program that holds the database: 30s (default 5s)"}},
 		open: func(s *Spec, e *Env) (sink.Sink, error) {
@@ -44,7 +43,7 @@ func sqliteKind() Kind {
 func parquetKind() Kind {
 	return Kind{
 		Name: "parquet", Destination: "file", Store: true, Doc: "Parquet files, typed and compressed, for DuckDB, BigQuery, pandas and the like",
-		Options: fileOptions(),
+		Options: fileOptions(), ends: []string{".parquet"},
 		open: func(s *Spec, e *Env) (sink.Sink, error) {
 			o := local.ParquetOptions{Fields: s.fields(e)}
 			if s.Option("rotate") != "" {
@@ -55,42 +54,18 @@ func parquetKind() Kind {
 	}
 }
 
-// A keptScan is the source of one of many scans.
-type keptScan struct {
-	sink.Source
-	scan local.StoredScan
-}
-
-// Scan implements [Kept].
-func (k *keptScan) Scan() sink.Scan { return k.scan.Scan }
-
-// Outcome implements [Kept].
-func (k *keptScan) Outcome() sink.Outcome { return k.scan.Outcome }
-
 // openSQLite returns the source of a scan of a database, by its ID or the beginning of it.
-func openSQLite(path, scan string) (sink.Source, error) {
-	s, err := local.OpenSQLiteSource(path, scan)
+func openSQLite(path, scan string) (sink.Source, error) { return local.OpenSQLiteSource(path, scan) }
+
+// lastTwo returns the names of the two scans of a database that began last, the older one first.
+func lastTwo(path string) ([]string, error) {
+	all, err := local.Scans(path)
 	if err != nil {
 		return nil, err
 	}
-	all, err := local.Scans(path)
-	for _, stored := range all {
-		if err == nil && stored.ID == s.ID() {
-			return &keptScan{s, stored}, nil
-		}
-	}
-	return nil, errors.Join(err, s.Close())
-}
-
-// lastTwo returns the names of the two scans of a database that began last, the older one first.
-func lastTwo(path string) (before, after string, err error) {
-	all, err := local.Scans(path)
-	if err != nil {
-		return "", "", err
-	}
-	if len(all) < 2 {
-		return "", "", fmt.Errorf("%s has %d scan, and two are compared", path, len(all))
-	}
 	n := len(all)
-	return path + "#" + all[n-2].ID, path + "#" + all[n-1].ID, nil
+	if n < 2 {
+		return nil, fmt.Errorf("%s has %d scan, and two are compared", path, n)
+	}
+	return []string{path + "#" + all[n-2].ID, path + "#" + all[n-1].ID}, nil
 }

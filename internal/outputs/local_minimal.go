@@ -25,6 +25,6 @@ func openParquet(path string) (sink.Source, error) {
 
 func openSQLite(path, _ string) (sink.Source, error) { return openParquet(path) }
 
-func lastTwo(path string) (before, after string, err error) {
-	return "", "", fmt.Errorf("read %s: %w", path, errMinimal)
+func lastTwo(path string) ([]string, error) {
+	return nil, fmt.Errorf("read %s: %w", path, errMinimal)
 }

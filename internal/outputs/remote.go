@@ -20,20 +20,20 @@ import (
 // spoolFolder is where rows wait for servers, below the working folder, unless an output names another place.
 const spoolFolder = "zmap.spool"
 
-// queueOptions are the options of all servers.
-func queueOptions(own ...Option) []Option {
-	return append(own,
-		Option{"folder", "where rows wait while the server is away (default " + spoolFolder + "/KIND-NUMBER, one for each server)"},
-		Option{"disk", "most that may wait there: 10GB (default 1GiB); then the scan slows"},
-		Option{"drop", "yes: give rows up then, and count them, instead of slowing the scan"},
-		Option{"sync", "yes: also keep rows when the machine fails"},
-		Option{"wait", "how long the end waits for the server: 5m (default 30s)"},
-	)
+// queueOptions are the options that all servers have beside their own.
+func queueOptions() []Option {
+	return []Option{
+		{"folder", "where rows wait while the server is away (default " + spoolFolder + "/KIND-NUMBER, one for each server)"},
+		{"disk", "most that may wait there: 10GB (default 1GiB); then the scan slows"},
+		{"drop", "yes: give rows up then, and count them, instead of slowing the scan"},
+		{"sync", "yes: also keep rows when the machine fails"},
+		{"wait", "how long the end waits for the server: 5m (default 30s)"},
+	}
 }
 
 // ofServer makes a kind of one whose rows go to a server.
 func ofServer(k Kind, server func(s *Spec) (remote.Server, error), own ...Option) Kind {
-	k.Store, k.secret, k.server, k.Options = true, true, server, queueOptions(own...)
+	k.Store, k.server, k.Options = true, server, own
 	k.open = func(s *Spec, e *Env) (sink.Sink, error) {
 		r, err := server(s)
 		if err != nil {

@@ -58,9 +58,9 @@ func knownFields() (map[string]record.Field, error) {
 }
 
 // LastTwo returns the names of the two scans of a database that began last, the older one first.
-func LastTwo(path string) (before, after string, err error) {
+func LastTwo(path string) ([]string, error) {
 	if !beginsWith(path, sqliteHead) {
-		return "", "", fmt.Errorf("%s is no database of scans: name the results before and after", path)
+		return nil, fmt.Errorf("%s is no database of scans: name the results before and after", path)
 	}
 	return lastTwo(path)
 }

@@ -2,6 +2,7 @@ package outputs
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,17 @@ type Spec struct {
 
 // option is where a value begins: behind a comma and a name.
 var option = regexp.MustCompile(`,([a-z][a-z-]*)=`)
+
+// ParseFile is Parse, and takes the name of a file as well, if it ends as those of a kind do, compressed or not.
+func ParseFile(text string) (Spec, error) {
+	end := filepath.Ext(strings.TrimSuffix(strings.TrimSuffix(text, ".gz"), ".zst"))
+	for _, k := range Kinds() {
+		if slices.Contains(k.ends, end) && !strings.Contains(text, "=") {
+			return Spec{Kind: k, Destination: text}, nil
+		}
+	}
+	return Parse(text)
+}
 
 // Parse reads a Spec.
 func Parse(text string) (Spec, error) {
@@ -54,7 +66,11 @@ func Parse(text string) (Spec, error) {
 // set sets an option that the kind has.
 func (s *Spec) set(name, value string) error {
 	names := []string{"fields", "filter"}
-	for _, o := range s.Kind.Options {
+	options := s.Kind.Options
+	if s.Kind.server != nil {
+		options = slices.Concat(options, queueOptions())
+	}
+	for _, o := range options {
 		names = append(names, o.Name)
 	}
 	switch {

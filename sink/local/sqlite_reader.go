@@ -37,7 +37,7 @@ func Scans(path string) ([]StoredScan, error) {
 
 func scans(conn *sql.Conn) ([]StoredScan, error) {
 	rows, err := conn.QueryContext(context.Background(), fmt.Sprintf(`
-		SELECT id, started, ended, probe, version, config, reason, counts,
+		SELECT `+scanColumns+`,
 			ifnull((SELECT max(o.id) + 1 FROM observation AS o WHERE o.id >= n << %d AND o.id < (n + 1) << %d), n << %d) - (n << %d)
 		FROM scan ORDER BY n`, rowBits, rowBits, rowBits, rowBits))
 	if err != nil {
@@ -47,25 +47,36 @@ func scans(conn *sql.Conn) ([]StoredScan, error) {
 	var all []StoredScan
 	for rows.Next() {
 		var s StoredScan
-		var started, ended sql.NullInt64
-		var config, reason, counts sql.NullString
-		if err := rows.Scan(&s.ID, &started, &ended, &s.Probe, &s.Version, &config, &reason, &counts, &s.Rows); err != nil {
+		if err := s.read(rows.Scan, &s.Rows); err != nil {
 			return nil, fmt.Errorf("read scan %d: %w", len(all)+1, err)
-		}
-		s.Started = time.UnixMicro(started.Int64)
-		if ended.Valid {
-			s.Ended = time.UnixMicro(ended.Int64)
-		}
-		s.Reason = reason.String
-		if config.Valid {
-			s.Config = json.RawMessage(config.String)
-		}
-		if counts.Valid {
-			s.Counts = json.RawMessage(counts.String)
 		}
 		all = append(all, s)
 	}
 	return all, rows.Err()
+}
+
+// scanColumns are the columns of the table scan that are read, in order.
+const scanColumns = "id, started, ended, probe, version, config, reason, counts"
+
+// read reads scanColumns, and more behind them.
+func (s *StoredScan) read(scan func(to ...any) error, more ...any) error {
+	var started, ended sql.NullInt64
+	var config, reason, counts sql.NullString
+	if err := scan(append([]any{&s.ID, &started, &ended, &s.Probe, &s.Version, &config, &reason, &counts}, more...)...); err != nil {
+		return err
+	}
+	s.Started = time.UnixMicro(started.Int64)
+	if ended.Valid {
+		s.Ended = time.UnixMicro(ended.Int64)
+	}
+	s.Reason = reason.String
+	if config.Valid {
+		s.Config = json.RawMessage(config.String)
+	}
+	if counts.Valid {
+		s.Counts = json.RawMessage(counts.String)
+	}
+	return nil
 }
 
 // A reader is a database that is only read, with its one connection.

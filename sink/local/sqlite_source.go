@@ -18,7 +18,7 @@ import (
 type SQLiteSource struct {
 	*reader
 	path   string
-	scan   string
+	stored StoredScan // without Rows
 	schema *record.Schema
 	lists  *lists
 	rows   *sql.Rows
@@ -53,7 +53,7 @@ func (s *SQLiteSource) find(scan string) error {
 		return err
 	}
 	if s.schema, err = parseFields(fields, have); err != nil {
-		return fmt.Errorf("scan %s: %w", s.scan, err)
+		return fmt.Errorf("scan %s: %w", s.stored.ID, err)
 	}
 	text := "SELECT id"
 	s.cells = make([]any, 1+s.schema.Len())
@@ -71,9 +71,10 @@ func (s *SQLiteSource) find(scan string) error {
 
 // choose returns number and fields of the scan.
 func (s *SQLiteSource) choose(scan string) (number int64, fields string, err error) {
-	text, args := "SELECT n, id, fields FROM scan ORDER BY ended IS NULL, started DESC, n DESC LIMIT 1", []any{}
+	const begin = "SELECT " + scanColumns + ", n, fields FROM scan "
+	text, args := begin+"ORDER BY ended IS NULL, started DESC, n DESC LIMIT 1", []any{}
 	if scan != "" {
-		text = "SELECT n, id, fields FROM scan WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, n LIMIT 2"
+		text = begin + "WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, n LIMIT 2"
 		args = append(args, scan)
 	}
 	rows, err := s.conn.QueryContext(context.Background(), text, args...)
@@ -83,27 +84,28 @@ func (s *SQLiteSource) choose(scan string) (number int64, fields string, err err
 	defer rows.Close()
 	for rows.Next() {
 		var n int64
-		var id, f string
-		if err := rows.Scan(&n, &id, &f); err != nil {
+		var f string
+		var found StoredScan
+		if err := found.read(rows.Scan, &n, &f); err != nil {
 			return 0, "", fmt.Errorf("read scans: %w", err)
 		}
-		if s.scan == scan && scan != "" {
+		if s.stored.ID == scan && scan != "" {
 			break
 		}
-		if s.scan != "" {
-			return 0, "", fmt.Errorf("%q is the beginning of several scans, %s and %s among them: give more of it", scan, s.scan, id)
+		if s.stored.ID != "" {
+			return 0, "", fmt.Errorf("%q is the beginning of several scans, %s and %s among them: give more of it", scan, s.stored.ID, found.ID)
 		}
-		s.scan, number, fields = id, n, f
+		s.stored, number, fields = found, n, f
 	}
 	switch err := rows.Err(); {
 	case err != nil:
 		return 0, "", err
-	case s.scan == "" && scan == "":
+	case s.stored.ID == "" && scan == "":
 		return 0, "", errors.New("there is no scan in it")
-	case s.scan == "":
+	case s.stored.ID == "":
 		return 0, "", fmt.Errorf("there is no scan in it whose ID begins with %q", scan)
 	case number < 1 || number >= 1<<(63-rowBits):
-		return 0, "", fmt.Errorf("scan %s has number %d, which no zmap gave it", s.scan, number)
+		return 0, "", fmt.Errorf("scan %s has number %d, which no zmap gave it", s.stored.ID, number)
 	}
 	return number, fields, nil
 }
@@ -149,8 +151,11 @@ func parseFields(text string, have map[string]string) (*record.Schema, error) {
 	return record.NewSchema(fields), nil
 }
 
-// ID returns the scan's.
-func (s *SQLiteSource) ID() string { return s.scan }
+// Scan returns which scan the rows are of.
+func (s *SQLiteSource) Scan() sink.Scan { return s.stored.Scan }
+
+// Outcome returns how the scan ended: the zero Outcome if it has not.
+func (s *SQLiteSource) Outcome() sink.Outcome { return s.stored.Outcome }
 
 // Schema implements [sink.Source].
 func (s *SQLiteSource) Schema() *record.Schema { return s.schema }
@@ -172,17 +177,17 @@ func (s *SQLiteSource) Read(r *record.Record) error {
 func (s *SQLiteSource) read(r *record.Record) error {
 	if !s.rows.Next() {
 		if err := s.rows.Err(); err != nil {
-			return fmt.Errorf("scan %s, behind row %v: %w", s.scan, s.cells[0], err)
+			return fmt.Errorf("scan %s, behind row %v: %w", s.stored.ID, s.cells[0], err)
 		}
 		return io.EOF
 	}
 	if err := s.rows.Scan(s.into...); err != nil {
-		return fmt.Errorf("scan %s, behind row %v: %w", s.scan, s.cells[0], err)
+		return fmt.Errorf("scan %s, behind row %v: %w", s.stored.ID, s.cells[0], err)
 	}
 	for i := range r.Values {
 		f := s.schema.Field(i)
 		if err := decode(&r.Values[i], f.Type, s.lists, s.cells[1+i]); err != nil {
-			return fmt.Errorf("scan %s, row %v: column %s %w", s.scan, s.cells[0], f.Name, err)
+			return fmt.Errorf("scan %s, row %v: column %s %w", s.stored.ID, s.cells[0], f.Name, err)
 		}
 	}
 	return nil

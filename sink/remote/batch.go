@@ -129,10 +129,10 @@ func decodeOrigin(b []byte) (*origin, error) {
 	return o, o.check()
 }
 
-var (
-	legalID   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	legalName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
-)
+var legalID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// maxName is how long the name of a column may be: NAMEDATALEN of PostgreSQL, less one.
+const maxName = 63
 
 // check refuses what servers could take for something else than a name, and makes the schema.
 func (o *origin) check() error {
@@ -142,10 +142,8 @@ func (o *origin) check() error {
 	if !legalID.MatchString(o.Scan.ID) {
 		return fmt.Errorf("scan id %.80q: expected 1 to 64 letters, digits, dots and hyphens", o.Scan.ID)
 	}
-	for _, raw := range []json.RawMessage{o.Scan.Config} {
-		if len(raw) > 0 && !json.Valid(raw) {
-			return errors.New("configuration of the scan is no JSON")
-		}
+	if len(o.Scan.Config) > 0 && !json.Valid(o.Scan.Config) {
+		return errors.New("configuration of the scan is no JSON")
 	}
 	if len(o.Fields) == 0 || len(o.Fields) > 1000 {
 		return fmt.Errorf("%d fields: expected 1 to 1000", len(o.Fields))
@@ -153,7 +151,7 @@ func (o *origin) check() error {
 	seen := make(map[string]bool)
 	fields := make([]record.Field, len(o.Fields))
 	for i, f := range o.Fields {
-		if !legalName.MatchString(f.Name) || seen[f.Name] || f.Type > record.Time {
+		if !record.Legal(f.Name) || len(f.Name) > maxName || seen[f.Name] || f.Type > record.Time {
 			return fmt.Errorf("field %.80q of type %d: illegal or named twice", f.Name, f.Type)
 		}
 		seen[f.Name] = true
