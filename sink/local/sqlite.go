@@ -93,7 +93,7 @@ func (s *SQLite) prepare() (err error) {
 	if _, err := identify(s.conn); err != nil { // before anything is changed
 		return err
 	}
-	if err := writeAhead(s.conn); err != nil {
+	if err := writeAhead(s.conn, s.options.Busy); err != nil {
 		return err
 	}
 	return s.transact(func() error {

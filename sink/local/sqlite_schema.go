@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+	code "modernc.org/sqlite/lib"
 )
 
 const (
@@ -152,17 +153,11 @@ func inspect(path string) error {
 // identify says whether the database has nothing in it yet. One that is not this program's is an error.
 func identify(c *sql.Conn) (fresh bool, err error) {
 	var application, version, tables int64
-	for _, q := range []struct {
-		text string
-		into *int64
-	}{
-		{"PRAGMA application_id", &application},
-		{"PRAGMA user_version", &version},
-		{"SELECT count(*) FROM sqlite_master", &tables},
-	} {
-		if err := c.QueryRowContext(context.Background(), q.text).Scan(q.into); err != nil {
-			return false, err
-		}
+	// One statement, and so one moment: another process may be about to make the tables.
+	row := c.QueryRowContext(context.Background(), `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+		FROM pragma_application_id, pragma_user_version`)
+	if err := row.Scan(&application, &version, &tables); err != nil {
+		return false, err
 	}
 	switch {
 	case application == 0 && version == 0 && tables == 0:
@@ -179,11 +174,20 @@ func identify(c *sql.Conn) (fresh bool, err error) {
 }
 
 // writeAhead has changes written to a log beside the database. Readers do not wait for writers then, and a commit is one write
-// in one place.
-func writeAhead(c *sql.Conn) error {
+// in one place. A database that somebody else turns over at the same moment may be busy at once, whatever the busy timeout, so that
+// two do not wait for each other (sqlite3_busy_handler() in SQLite's manual): it is asked again for as long as that.
+func writeAhead(c *sql.Conn, busy time.Duration) error {
+	const step = 5 * time.Millisecond
 	var mode string
-	if err := c.QueryRowContext(context.Background(), "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return err
+	for begun := time.Now(); ; time.Sleep(step) {
+		err := c.QueryRowContext(context.Background(), "PRAGMA journal_mode = WAL").Scan(&mode)
+		if err == nil {
+			break
+		}
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != code.SQLITE_BUSY || time.Since(begun) >= busy {
+			return err
+		}
 	}
 	if !strings.EqualFold(mode, "wal") {
 		return fmt.Errorf("its file system cannot share memory between programs (journal mode %s): put it on a local disk", mode)
