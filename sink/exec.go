@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"os/exec"
 	"syscall"
 
+	"github.com/zmap-go/zmap/internal/shell"
 	"github.com/zmap-go/zmap/record"
 )
 
@@ -24,9 +24,8 @@ type Exec struct {
 // NewExec returns a sink that starts a command line when it is opened, with rows in the format that inner makes, such as
 // [NewJSON]. stdout and stderr are the command's.
 func NewExec(command string, stdout, stderr io.Writer, inner func(io.Writer) Sink) *Exec {
-	e := &Exec{cmd: exec.CommandContext(context.Background(), "/bin/sh", "-c", command)}
+	e := &Exec{cmd: shell.Command(command)}
 	e.cmd.Stdout, e.cmd.Stderr = stdout, stderr
-	ownGroup(e.cmd)
 	if e.pipe, e.err = e.cmd.StdinPipe(); e.err == nil {
 		e.Sink = inner(input{e.pipe, command})
 	}
@@ -39,7 +38,7 @@ func (e *Exec) Open(s *record.Schema) error {
 		e.err = e.cmd.Start()
 	}
 	if e.err != nil {
-		return fmt.Errorf("start %q: %w", e.command(), e.err)
+		return fmt.Errorf("start %q: %w", shell.Line(e.cmd), e.err)
 	}
 	return e.Sink.Open(s)
 }
@@ -61,7 +60,7 @@ func (e *Exec) Close() error {
 		err = errors.Join(err, WriteError(cerr))
 	}
 	if werr := e.cmd.Wait(); werr != nil {
-		err = errors.Join(err, fmt.Errorf("%q ended with %w", e.command(), werr))
+		err = errors.Join(err, fmt.Errorf("%q ended with %w", shell.Line(e.cmd), werr))
 	}
 	return err
 }
@@ -80,5 +79,3 @@ func (i input) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
-
-func (e *Exec) command() string { return e.cmd.Args[len(e.cmd.Args)-1] }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/internal/hook"
+	"github.com/zmap-go/zmap/internal/shell"
 )
 
 // Bounds of a listener: how many events may wait for it, how long it may leave one unread, and how long it may take after the
@@ -40,12 +41,10 @@ type listener struct {
 // standard output, goes to out: standard output belongs to the rows.
 func newListener(option, command string, out io.Writer, log *slog.Logger) *listener {
 	l := &listener{
-		option: option, log: log, event: "event", pause: listenerPause, grace: listenerEnd,
-		cmd: exec.CommandContext(context.Background(), "/bin/sh", "-c", command),
+		option: option, log: log, event: "event", pause: listenerPause, grace: listenerEnd, cmd: shell.Command(command),
 	}
 	l.cmd.Stdout, l.cmd.Stderr = out, out
 	l.cmd.WaitDelay = time.Second // for what the program leaves behind and has its output
-	ownGroup(l.cmd)
 	return l
 }
 
@@ -93,7 +92,7 @@ func (l *listener) lost(f hook.Fault) {
 
 // complain logs what is wrong with the program.
 func (l *listener) complain(text string) {
-	l.log.Error(fmt.Sprintf("--%s %q %s", l.option, l.command(), text), "module", "zmap")
+	l.log.Error(fmt.Sprintf("--%s %q %s", l.option, shell.Line(l.cmd), text), "module", "zmap")
 }
 
 // close lets the program read what waits, tells it that there is no more, and waits until it has ended; all that for no longer
@@ -104,7 +103,7 @@ func (l *listener) close() {
 	}
 	late, cancel := context.WithTimeout(context.Background(), l.grace)
 	defer cancel()
-	stop := context.AfterFunc(late, func() { killGroup(l.cmd) })
+	stop := context.AfterFunc(late, func() { shell.Kill(l.cmd) })
 	l.queue.Drain(late.Done())
 	l.queue.Close()
 	_ = l.input.Close() // a program that has ended has closed it before
@@ -121,5 +120,3 @@ func (l *listener) close() {
 		l.complain("did not get " + count(f.Missed, l.event, l.event+"s"))
 	}
 }
-
-func (l *listener) command() string { return l.cmd.Args[len(l.cmd.Args)-1] }

@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -74,12 +75,21 @@ func TestDefaults(t *testing.T) {
 
 // FuzzParse: what is understood gives all of the text back, and can be opened or is refused.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"csv", "csv=a.csv,fields=saddr,filter=a=1", "exec=jq .a,format=json", "json=,x=", ",a=b", "csv=a,b=c,fields=saddr"} {
+	for _, s := range []string{"csv", "csv=a.csv,fields=saddr,filter=a=1", "exec=jq .a,format=json", "json=,x=", ",a=b", "csv=a,b=c,fields=saddr", "a.csv.gz", "scan.jsonl", "x.db", ".csv"} {
 		f.Add(s)
 	}
 	schema := record.NewSchema([]record.Field{{Name: "saddr", Type: record.Addr}})
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse(text)
+		file, ferr := ParseFile(text)
+		switch {
+		case ferr == nil && file.Destination == text: // the name of a file
+			if strings.Contains(text, "=") || len(file.Kind.ends) == 0 {
+				t.Errorf("%q is taken for a file of kind %s", text, file.Kind.Name)
+			}
+		case fmt.Sprint(ferr) != fmt.Sprint(err) || file.String() != s.String():
+			t.Errorf("%q as a file or an output: %v, error %v; as an output: %v, error %v", text, &file, ferr, &s, err)
+		}
 		if err != nil {
 			return
 		}

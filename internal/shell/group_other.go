@@ -1,11 +1,11 @@
 //go:build !unix
 
-package cli
+package shell
 
 import "os/exec"
 
 // ownGroup does nothing: this system has no process groups.
 func ownGroup(*exec.Cmd) {}
 
-// killGroup ends the program alone.
-func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
+// Kill ends the command alone.
+func Kill(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
