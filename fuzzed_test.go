@@ -24,6 +24,7 @@ func unfuzzed() map[string]string {
 		"citizen/ReadBlocklist":             "hands a file to target.Builder.ReadFile, and texts of this program to Builder.Read",
 		"citizen/ReadSpecial":               "hands the list to ReadBlocklist",
 		"citizen/parseSpecial":              "reads a text of this program, and panics if that is wrong",
+		"grab/capped.Read":                  "hands bytes through, and counts them",
 		"internal/cli/parseMAC":             "hands the text to packet.ParseMAC",
 		"internal/netdev/arpSocket.receive": "fills a buffer, which asker.reply reads",
 		"lab/bench/readHits":                "reads rows of this program",
