@@ -96,3 +96,26 @@ func TestHost(t *testing.T) {
 		}
 	}
 }
+
+// TestDialerIsGuarded dials a listener that the guard forbids, one that it allows, and a port where nobody listens.
+func TestDialerIsGuarded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := l.Addr().(*net.TCPAddr).AddrPort()
+	target := &Target{Addr: to.Addr(), Port: to.Port()}
+	d := Dialer{Guard: func(netip.Addr) bool { return false }}
+	if _, err := d.Open(t.Context(), target, nil); !errors.Is(err, ErrBlocked) {
+		t.Errorf("a forbidden address: got %v, want ErrBlocked", err)
+	}
+	d.Guard = func(a netip.Addr) bool { return a == to.Addr() }
+	c, err := d.Open(t.Context(), target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Close(), l.Close()
+	if _, err := d.Open(t.Context(), target, nil); StatusOf(err) != ConnectionRefused {
+		t.Errorf("nobody there: got %v, want refused", err)
+	}
+}

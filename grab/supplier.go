@@ -1,0 +1,18 @@
+package grab
+
+import (
+	"context"
+	"net"
+)
+
+// A Supplier makes connections for grabs: oneshot.Stack, handover.Maker, or [Dialer]. It may be used by any number of goroutines.
+type Supplier interface {
+	// Transport says which one it is.
+	Transport() Transport
+	// Open returns a connection to t, which the caller closes. Suppliers of the scan's own connections carry on h; a dialer
+	// ignores it. An error wraps [ErrConnect], and [ErrBlocked] where it applies; then nothing is left of h but what the caller
+	// does with it.
+	Open(ctx context.Context, t *Target, h *Half) (net.Conn, error)
+	// Close ends all connections, and returns when nothing is left of them.
+	Close() error
+}
