@@ -23,7 +23,7 @@ type room struct {
 
 // forTests are the rooms that only tests import.
 func forTests() []string {
-	return []string{"internal/peers", "internal/vectors", "lab/wire", "link/linktest"}
+	return []string{"grab/grabtest", "internal/peers", "internal/vectors", "lab/wire", "link/linktest"}
 }
 
 // rooms are the arrows of docs/architecture.md section 3. The first row that fits a package counts.
@@ -62,6 +62,7 @@ func rooms() []room {
 		{"cert", nil, nil, "level 0: certificates, as their issuers wrote them"},
 		{"cert/lint", []string{"cert"}, []string{"github.com/zmap/zcrypto", "github.com/zmap/zlint"}, "level 1: what is wrong with certificates is others' work, and heavy"},
 		{"grab", []string{"packet"}, []string{"syscall"}, "level 1: the seam between connections and protocols; syscall for the names of errors"},
+		{"grab/grabtest", nil, []string{"syscall"}, "what every supplier of connections must pass; syscall for the names of errors"},
 		{"grab/hello", []string{"cert", "grab"}, []string{"github.com/hdm/jarm-go"}, "level 2: TLS without its cryptography; the probes of JARM are its author's"},
 		{"grab/service", []string{"cert", "grab", "grab/hello"}, []string{"github.com/zmap/zcrypto", "golang.org/x/crypto"}, "level 3: one protocol a file; old TLS and SSH are others' work"},
 		{"grab/oneshot", []string{"grab", "link", "packet"}, nil, "level 2: connections in user space"},
