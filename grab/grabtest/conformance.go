@@ -126,7 +126,7 @@ type result struct {
 }
 
 // drain reads to the end.
-func drain(r io.Reader) result {
-	b, err := io.ReadAll(r)
+func drain(c net.Conn) result {
+	b, err := io.ReadAll(c)
 	return result{b, err}
 }
