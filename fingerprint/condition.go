@@ -64,7 +64,7 @@ type test interface {
 type (
 	present  struct{}
 	equals   []literal
-	contains []byte
+	contains struct{ text, rare []byte } // rare is the part that is looked for first
 	within   struct{ min, max float64 }
 	matches  struct {
 		re     *regexp.Regexp
@@ -102,7 +102,7 @@ func (l *literal) is(v *value) bool {
 }
 
 func (t contains) passes(v *value, _ *state) bool {
-	return v.kind == kindText && bytes.Contains(v.text, t)
+	return v.kind == kindText && bytes.Contains(v.text, t.rare) && bytes.Contains(v.text, t.text)
 }
 
 func (t within) passes(v *value, _ *state) bool {

@@ -28,3 +28,14 @@ func needs(re *syntax.Regexp) []byte {
 	}
 	return nil
 }
+
+// rare returns the part of text, at least four bytes of it if it has so many, that begins with a byte that pages have few of:
+// looking for text goes from one place of its first byte to the next.
+func rare(text []byte) []byte {
+	for i := 0; i+4 <= len(text); i++ {
+		if c := text[i]; c >= 'A' && c <= 'Z' || c == '_' || c == '+' || c == '|' {
+			return text[i:]
+		}
+	}
+	return text
+}

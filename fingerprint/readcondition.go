@@ -114,7 +114,7 @@ func (r *reader) test(at place, tests []member) (t test, negative bool, err erro
 	case "contains":
 		var s string
 		s, err = text(at, n)
-		t = contains(s)
+		t = contains{[]byte(s), rare([]byte(s))}
 	case "present":
 		if n.Tag != "!!bool" {
 			return nil, false, at.on(n).errorf("present is true or false, not %s", describe(n))
@@ -140,7 +140,7 @@ func (r *reader) pattern(at place, n *yaml.Node) (*matches, error) {
 	}
 	m := &matches{re: re}
 	if tree, err := syntax.Parse(s, syntax.Perl); err == nil {
-		m.needs = needs(tree.Simplify())
+		m.needs = rare(needs(tree.Simplify()))
 	}
 	for _, name := range re.SubexpNames() {
 		if name != "" {
