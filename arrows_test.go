@@ -65,7 +65,7 @@ func rooms() []room {
 		{"grab/grabtest", nil, []string{"syscall"}, "what every supplier of connections must pass; syscall for the names of errors"},
 		{"grab/hello", []string{"cert", "grab"}, []string{"github.com/hdm/jarm-go"}, "level 2: TLS without its cryptography; the probes of JARM are its author's"},
 		{"grab/service", []string{"cert", "grab", "grab/hello"}, []string{"github.com/zmap/zcrypto", "golang.org/x/crypto"}, "level 3: one protocol a file; old TLS and SSH are others' work"},
-		{"grab/oneshot", []string{"grab", "link", "packet"}, nil, "level 2: connections in user space"},
+		{"grab/oneshot", []string{"grab", "link", "packet"}, []string{"syscall"}, "level 2: connections in user space; syscall for the names of errors"},
 		{"grab/handover", []string{"grab", "link", "packet"}, []string{"golang.org/x/sys", "syscall", "unsafe"}, "level 2: half-open connections become the kernel's, by TCP_REPAIR"},
 		{"grab/pool", []string{"grab"}, nil, "level 2: admits, runs and accounts for grabs"},
 		{"grab/name", []string{"grab"}, []string{"golang.org/x/net", "golang.org/x/sys"}, "level 2: host names for addresses; x/net for public suffixes and DNS, x/sys to map files"},

@@ -30,15 +30,20 @@ const patience = 60 * time.Second
 type check struct {
 	name string
 	ways []Way
-	run  func(t *testing.T, connect func(serve func(far *net.TCPConn)) net.Conn)
+	run  func(t *testing.T, connect connector)
 }
+
+// A connector makes the connection of a test, and lets the function have its far end.
+type connector func(serve func(far *net.TCPConn)) net.Conn
 
 // Conformance runs all cases, each over the ways on which it says something.
 func Conformance(t *testing.T, bed Bed) {
-	clean, lossy := []Way{{}}, []Way{{}, {Loss: 0.1, Reorder: true}}
-	every := append(lossy, Way{Twice: true}, Way{Cookies: true}, Way{V6: true})
+	bad := Way{Loss: 0.1, Reorder: true}
+	clean, lossy := []Way{{}}, []Way{{}, bad}
+	every := []Way{{}, bad, {Twice: true}, {Cookies: true}, {V6: true}}
 	for _, c := range []check{
-		{"download", every, download},
+		{"large download", []Way{{}, {Cookies: true}}, func(t *testing.T, connect connector) { download(t, connect, megabyte) }},
+		{"download", every, func(t *testing.T, connect connector) { download(t, connect, megabyte/4) }},
 		{"upload", lossy, upload},
 		{"question and answer", every, exchange},
 		{"server first", every, banner},

@@ -11,9 +11,9 @@ import (
 
 const megabyte = 1 << 20
 
-// download reads 1 MB to its end.
-func download(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
-	want := noise(megabyte)
+// download reads n bytes to their end.
+func download(t *testing.T, connect connector, n int) {
+	want := noise(n)
 	c := connect(func(far *net.TCPConn) {
 		_, _ = io.ReadFull(far, make([]byte, 4))
 		_, _ = far.Write(want)
@@ -29,7 +29,7 @@ func download(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // upload writes 100 kB, in pieces of all sizes.
-func upload(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func upload(t *testing.T, connect connector) {
 	want := noise(100_000)
 	done := make(chan result, 1)
 	c := connect(func(far *net.TCPConn) {
@@ -52,7 +52,7 @@ func upload(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // exchange asks and is answered ten times, so that the ends take turns.
-func exchange(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func exchange(t *testing.T, connect connector) {
 	c := connect(func(far *net.TCPConn) { _, _ = io.Copy(far, far) })
 	for i := range 10 {
 		want := noise(100 + 300*i)
@@ -69,7 +69,7 @@ func exchange(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // banner reads before anything is written: the server must be told that the connection stands.
-func banner(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func banner(t *testing.T, connect connector) {
 	const greeting = "220 ready\r\n"
 	heard := make(chan result, 1)
 	c := connect(func(far *net.TCPConn) {
@@ -90,8 +90,8 @@ func banner(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // zeroWindow writes more than the far end takes, which reads nothing at first.
-func zeroWindow(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
-	want := noise(megabyte)
+func zeroWindow(t *testing.T, connect connector) {
+	want := noise(megabyte / 4)
 	done := make(chan result, 1)
 	c := connect(func(far *net.TCPConn) {
 		time.Sleep(500 * time.Millisecond) // until our end has filled what there is room for
@@ -107,7 +107,7 @@ func zeroWindow(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // slowReader lets what comes lie until no more is taken, again and again.
-func slowReader(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func slowReader(t *testing.T, connect connector) {
 	want := noise(megabyte)
 	c := connect(func(far *net.TCPConn) { _, _ = far.Write(want) })
 	got := make([]byte, 0, len(want))
@@ -126,7 +126,7 @@ func slowReader(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // closeBehindData closes at once after a write: all of it must arrive, and then the end.
-func closeBehindData(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func closeBehindData(t *testing.T, connect connector) {
 	want := noise(20_000)
 	done := make(chan result, 1)
 	c := connect(func(far *net.TCPConn) { done <- drain(far) })
@@ -141,7 +141,7 @@ func closeBehindData(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // closeBeforeData closes while data is there that nobody has read: the far end must learn that it was lost (RFC 2525 section 2.17).
-func closeBeforeData(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func closeBeforeData(t *testing.T, connect connector) {
 	done := make(chan error, 1)
 	c := connect(func(far *net.TCPConn) {
 		_, _ = far.Write(noise(1000))

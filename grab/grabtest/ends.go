@@ -11,7 +11,7 @@ import (
 )
 
 // closesAtOnce has a server that accepts and closes, without a word.
-func closesAtOnce(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func closesAtOnce(t *testing.T, connect connector) {
 	c := connect(func(*net.TCPConn) {})
 	got := drain(c)
 	same(t, "our end", got.data, nil, got.err)
@@ -24,7 +24,7 @@ func closesAtOnce(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // closesBehindData has a server that accepts, speaks, and closes.
-func closesBehindData(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func closesBehindData(t *testing.T, connect connector) {
 	want := noise(3000)
 	c := connect(func(far *net.TCPConn) { _, _ = far.Write(want) })
 	got := drain(c)
@@ -32,7 +32,7 @@ func closesBehindData(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // resets has a server that breaks off.
-func resets(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func resets(t *testing.T, connect connector) {
 	read := make(chan struct{})
 	c := connect(func(far *net.TCPConn) {
 		_, _ = far.Write(noise(10_000))
@@ -56,7 +56,7 @@ func resets(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // tarpit has a server that sends a byte now and then, for ever: the deadline must hold.
-func tarpit(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func tarpit(t *testing.T, connect connector) {
 	end := make(chan struct{})
 	defer close(end)
 	c := connect(func(far *net.TCPConn) {
@@ -85,7 +85,7 @@ func tarpit(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // deadlines pass, are moved, and are taken off, while a read waits and before.
-func deadlines(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func deadlines(t *testing.T, connect connector) {
 	speak := make(chan struct{})
 	c := connect(func(far *net.TCPConn) {
 		<-speak
@@ -115,7 +115,7 @@ func deadlines(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // writeDeadline writes to a server that does not read.
-func writeDeadline(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func writeDeadline(t *testing.T, connect connector) {
 	end := make(chan struct{})
 	defer close(end)
 	c := connect(func(*net.TCPConn) { <-end })
@@ -128,7 +128,7 @@ func writeDeadline(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // closeDuringRead closes in one goroutine while another one reads.
-func closeDuringRead(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func closeDuringRead(t *testing.T, connect connector) {
 	heard := make(chan result, 1)
 	c := connect(func(far *net.TCPConn) { heard <- drain(far) })
 	done := make(chan error, 1)
@@ -153,7 +153,7 @@ func closeDuringRead(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
 }
 
 // addresses are those that the far end sees.
-func addresses(t *testing.T, connect func(func(*net.TCPConn)) net.Conn) {
+func addresses(t *testing.T, connect connector) {
 	seen := make(chan [2]string, 1)
 	c := connect(func(far *net.TCPConn) {
 		seen <- [2]string{far.RemoteAddr().String(), far.LocalAddr().String()}
