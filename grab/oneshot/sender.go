@@ -36,8 +36,8 @@ const stopWait = time.Second
 // run works until the stack is closed and all is sent.
 func (s *sender) run() {
 	defer close(s.stack.done)
-	idle := time.NewTimer(time.Hour)
-	defer idle.Stop()
+	alarm := time.AfterFunc(time.Hour, s.stack.notify)
+	defer alarm.Stop()
 	for {
 		s.collect()
 		if len(s.todo)+len(s.bare) > 0 {
@@ -48,14 +48,11 @@ func (s *sender) run() {
 			s.submit()
 			continue
 		}
-		wait := time.Hour
 		if at, ok := s.wheel.next(); ok {
-			wait = at - s.stack.now()
+			alarm.Reset(at - s.stack.now())
 		}
-		idle.Reset(wait)
 		select {
 		case <-s.stack.wake:
-		case <-idle.C:
 		case <-s.stack.stop:
 			s.finish()
 			return
@@ -134,7 +131,7 @@ func (s *sender) visit(c *conn) (done bool) {
 
 // next returns the next segment that the connection has to send, with n bytes of its data, and false if there is none.
 func (c *conn) next(now time.Duration) (g segment, n int, ok bool) {
-	g = segment{local: c.local, remote: c.remote, hop: c.hop, seq: c.send.next, flags: packet.ACK}
+	g = segment{local: c.local, remote: c.remote, hop: c.hop, seq: c.send.bare(), flags: packet.ACK}
 	count := &c.stack.count
 	if c.gone {
 		if !c.reset {

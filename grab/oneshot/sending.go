@@ -68,6 +68,15 @@ func (s *sending) put(pages *store, b []byte) int {
 // flight returns how much is on its way, the FIN included.
 func (s *sending) flight() uint32 { return s.next - s.una }
 
+// bare is the sequence number of a segment without data. When the other side has taken back room that it had offered, what is
+// behind its window would not be looked at, the acknowledgement neither.
+func (s *sending) bare() uint32 {
+	if edge := s.una + s.window; before(edge, s.next) {
+		return edge
+	}
+	return s.next
+}
+
 // last is the sequence number behind everything, FIN included.
 func (s *sending) last() uint32 {
 	if s.fin {
