@@ -46,6 +46,17 @@ type Field struct {
 	// Elem has the members of the objects in a [Repeated], which are named here or null; nil if nobody knows them. Text members
 	// may hold bytes, which print as hexadecimal.
 	Elem *Schema
+	// Key names the member of Elem that an object is known by: objects with the same key are the same from there on, and what
+	// stands before it is of this row alone. Databases store what is the same once, and the rows refer to it. "" if there is none.
+	Key string
+}
+
+// KeyIndex returns the position of [Field.Key] in Elem, and whether there is one.
+func (f *Field) KeyIndex() (int, bool) {
+	if f.Type != Repeated || f.Key == "" || f.Elem == nil {
+		return 0, false
+	}
+	return f.Elem.Lookup(f.Key)
 }
 
 // A Schema is an ordered list of fields. It is immutable and may be shared.

@@ -184,12 +184,15 @@ func (s *SQLite) Write(r *record.Record) error {
 	}
 	width := s.columns.width
 	s.columns.fill(s.chunk.args[s.held*width:(s.held+1)*width], s.next, r)
+	err := s.writeParts(s.next, r)
 	s.held++
 	s.next++
-	if s.held < chunkRows {
+	if err == nil && s.held < chunkRows {
 		return nil
 	}
-	err := s.begin()
+	if err == nil {
+		err = s.begin()
+	}
 	if err == nil {
 		err = s.chunk.exec(s.conn)
 	}
@@ -296,6 +299,9 @@ func (s *SQLite) closeError() error {
 func (s *SQLite) release() error {
 	var errs []error
 	errs = append(errs, s.chunk.close(s.conn), s.single.close(s.conn))
+	for _, p := range s.columns.parts {
+		errs = append(errs, p.close(s.conn))
+	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
 	}
@@ -308,6 +314,9 @@ func (s *SQLite) Fields() []int {
 	for i, f := range s.columns.fields {
 		indexes[i] = f.index
 	}
+	for _, p := range s.columns.parts {
+		indexes = append(indexes, p.index)
+	}
 	return indexes
 }
 
@@ -318,6 +327,11 @@ func (s *SQLite) makeStatements() error {
 	}
 	if err := s.single.prepare(s.conn, s.columns.insert(1), s.columns.width); err != nil {
 		return err
+	}
+	for _, p := range s.columns.parts {
+		if err := p.prepare(s.conn); err != nil {
+			return err
+		}
 	}
 	return nil
 }

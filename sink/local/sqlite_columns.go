@@ -15,6 +15,7 @@ import (
 // columns are where in the table the fields of a scan are.
 type columns struct {
 	fields []columnField
+	parts  []*parts     // fields whose objects are stored once, in tables of their own
 	width  int          // values of a row
 	scan   driver.Value // number of the scan
 	time   string       // column that says when a row was received; "" if none does
@@ -75,6 +76,14 @@ func choose(s *record.Schema, list string) (columns, error) {
 		}
 		chosen[i] = true
 		f := columnField{Field: s.Field(i), index: i}
+		if _, ok := f.KeyIndex(); ok {
+			p, err := newParts(f.Field, i)
+			if err != nil {
+				return columns{}, err
+			}
+			c.parts = append(c.parts, p)
+			continue
+		}
 		for _, name := range f.names() {
 			lower := strings.ToLower(name) // names of columns are the same in upper case
 			if of, ok := owner[lower]; ok {
@@ -107,10 +116,7 @@ func (c *columns) names() []string {
 
 // add adds the columns that the table does not have, and demands that the others are of the right type.
 func (c *columns) add(conn *sql.Conn) error {
-	have, err := tableColumns(conn, "observation")
-	if err != nil {
-		return err
-	}
+	var need []column
 	for i := range c.fields {
 		f := &c.fields[i]
 		for k, name := range f.names() {
@@ -118,16 +124,39 @@ func (c *columns) add(conn *sql.Conn) error {
 			if k == 1 {
 				want = "BLOB"
 			}
-			got, ok := have[strings.ToLower(name)]
-			switch {
-			case ok && got != want:
-				return fmt.Errorf("column %q of table observation is %s, and field %q needs %s: write to another file", name, got, f.Name, want)
-			case ok:
-				continue
-			}
-			if _, err := conn.ExecContext(context.Background(), `ALTER TABLE observation ADD COLUMN "`+name+`" `+want); err != nil {
-				return err
-			}
+			need = append(need, column{name, want, f.Name})
+		}
+	}
+	if err := addColumns(conn, "observation", need); err != nil {
+		return err
+	}
+	for _, p := range c.parts {
+		if err := p.create(conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A column is one of a table, with its type and the field that it is for.
+type column struct{ name, affinity, field string }
+
+// addColumns adds the columns that a table does not have, and demands that the others are of the right type.
+func addColumns(conn *sql.Conn, table string, need []column) error {
+	have, err := tableColumns(conn, table)
+	if err != nil {
+		return err
+	}
+	for _, c := range need {
+		got, ok := have[strings.ToLower(c.name)]
+		switch {
+		case ok && got != c.affinity:
+			return fmt.Errorf("column %q of table %s is %s, and field %q needs %s: write to another file", c.name, table, got, c.field, c.affinity)
+		case ok:
+			continue
+		}
+		if _, err := conn.ExecContext(context.Background(), `ALTER TABLE "`+table+`" ADD COLUMN "`+c.name+`" `+c.affinity); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -161,15 +190,24 @@ func (c *columns) insert(rows int) string {
 
 // A described field is how the table scan keeps it.
 type described struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
+	Name string      `json:"name"`
+	Type string      `json:"type"`
+	Key  string      `json:"key,omitempty"` // of parts
+	Elem []described `json:"elem,omitempty"`
 }
 
 // describe returns the fields of the scan as JSON, for [SQLiteSource].
 func (c *columns) describe() string {
-	all := make([]described, len(c.fields))
+	all := make([]described, 0, len(c.fields)+len(c.parts))
 	for i := range c.fields {
-		all[i] = described{c.fields[i].Name, typeName(c.fields[i].Type)}
+		all = append(all, described{Name: c.fields[i].Name, Type: typeName(c.fields[i].Type)})
+	}
+	for _, p := range c.parts {
+		d := described{Name: p.field.Name, Type: typeName(record.Repeated), Key: p.field.Key}
+		for _, m := range p.field.Elem.Fields() {
+			d.Elem = append(d.Elem, described{Name: m.Name, Type: typeName(m.Type)})
+		}
+		all = append(all, d)
 	}
 	text, err := json.Marshal(all)
 	if err != nil {

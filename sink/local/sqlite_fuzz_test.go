@@ -14,7 +14,10 @@ import (
 // first numbers say where, the rest is what is there instead. It demands an end in time, and no more rows than there were.
 func FuzzSQLiteSource(f *testing.F) {
 	s := record.NewSchema(synFields().Fields(), []record.Field{
-		{Name: "data", Type: record.Binary}, {Name: "answers", Type: record.Repeated}, {Name: "stamp", Type: record.Int},
+		{Name: "data", Type: record.Binary},
+		{Name: "answers", Type: record.Repeated},
+		{Name: "stamp", Type: record.Int},
+		partsSchema().Fields()[len(synFields().Fields())],
 	})
 	path := filepath.Join(f.TempDir(), "seed.db")
 	db := open(f, path, scanOf("aa01", 1), s)
@@ -24,6 +27,7 @@ func FuzzSQLiteSource(f *testing.F) {
 		r.SetBytes(6, []byte{1, 2, 3})
 		r.Values[7] = record.List([]record.Object{{{Name: "name", Value: record.Text("a")}}})
 		r.Values[8] = record.Uint(1 << 63)
+		r.Values[9] = record.List([]record.Object{certificate(i%3, true)})
 		if err := db.Write(r); err != nil {
 			f.Fatal(err)
 		}

@@ -36,6 +36,9 @@ const latest = `o.id = (SELECT max(l.id) FROM observation AS l WHERE l.scan = o.
 //     come fast it lacks up to 100,000 of the last ones; it has all when a scan has ended. What a scan that was killed has left
 //     out, the next one adds: scan.hosted is the id below which rows are in.
 //   - change: a view of what is different between any two scans.
+//   - certificate and observed_certificate, when rows have certificates: each certificate once, known by its SHA-256, and which
+//     rows showed which, in order from position 0, the leaf's. The same is done with every field whose objects have a key
+//     ([record.Field.Key]): the field certificates has the tables certificate and observed_certificate.
 //
 // Addresses are text, and beside it NAME_key has 16 bytes, which sort as addresses do: IPv4 as ::ffff:a.b.c.d. Times are whole
 // numbers, microseconds since 1970: they sort, subtract and take 8 bytes, datetime(t/1e6, 'unixepoch') prints them, and

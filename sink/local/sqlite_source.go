@@ -61,7 +61,8 @@ func (s *SQLiteSource) find(scan string) error {
 	for i := range s.cells {
 		s.into[i] = &s.cells[i]
 		if i > 0 {
-			text += `, "` + s.schema.Field(i-1).Name + `"`
+			f := s.schema.Field(i - 1)
+			text += ", " + expression(&f)
 		}
 	}
 	s.rows, err = s.conn.QueryContext(context.Background(), text+" FROM observation WHERE id >= ? AND id < ? ORDER BY id",
@@ -137,7 +138,14 @@ func parseFields(text string, have map[string]string) (*record.Schema, error) {
 				f.Type, known = record.Type(t), true
 			}
 		}
-		switch _, column := have[name]; {
+		_, column := have[name]
+		if d.Key != "" && f.Type == record.Repeated {
+			if err := d.describeParts(&f); err != nil {
+				return nil, err
+			}
+			column = true // tables of its own
+		}
+		switch {
 		case !record.Legal(d.Name) || seen[name]:
 			return nil, fmt.Errorf("field %.100q has a name that is illegal or taken", d.Name)
 		case !known:
@@ -186,7 +194,11 @@ func (s *SQLiteSource) read(r *record.Record) error {
 	}
 	for i := range r.Values {
 		f := s.schema.Field(i)
-		if err := decode(&r.Values[i], f.Type, s.lists, s.cells[1+i]); err != nil {
+		err := decode(&r.Values[i], f.Type, s.lists, s.cells[1+i])
+		if _, ok := f.KeyIndex(); ok && err == nil {
+			err = decodeParts(&r.Values[i], &f)
+		}
+		if err != nil {
 			return fmt.Errorf("scan %s, row %v: column %s %w", s.stored.ID, s.cells[0], f.Name, err)
 		}
 	}

@@ -109,13 +109,26 @@ type origin struct {
 type originField struct {
 	Name string
 	Type record.Type
+	Elem []originField `json:",omitempty"` // with Key only
+	Key  string        `json:",omitempty"`
+}
+
+func newOriginField(f record.Field) originField {
+	o := originField{Name: f.Name, Type: f.Type}
+	if _, ok := f.KeyIndex(); ok {
+		o.Key = f.Key
+		for _, m := range f.Elem.Fields() {
+			o.Elem = append(o.Elem, originField{Name: m.Name, Type: m.Type})
+		}
+	}
+	return o
 }
 
 // newOrigin returns the origin of rows that hold the fields of s at those positions.
 func newOrigin(session string, scan sink.Scan, s *record.Schema, indexes []int) (*origin, error) {
 	o := &origin{Session: session, Scan: scan}
 	for _, i := range indexes {
-		o.Fields = append(o.Fields, originField{s.Field(i).Name, s.Field(i).Type})
+		o.Fields = append(o.Fields, newOriginField(s.Field(i)))
 	}
 	return o, o.check()
 }
@@ -148,15 +161,39 @@ func (o *origin) check() error {
 	if len(o.Fields) == 0 || len(o.Fields) > 1000 {
 		return fmt.Errorf("%d fields: expected 1 to 1000", len(o.Fields))
 	}
-	seen := make(map[string]bool)
-	fields := make([]record.Field, len(o.Fields))
-	for i, f := range o.Fields {
-		if !record.Legal(f.Name) || len(f.Name) > maxName || seen[f.Name] || f.Type > record.Time {
-			return fmt.Errorf("field %.80q of type %d: illegal or named twice", f.Name, f.Type)
-		}
-		seen[f.Name] = true
-		fields[i] = record.Field{Name: f.Name, Type: f.Type}
+	fields, err := checkFields(o.Fields)
+	if err != nil {
+		return err
 	}
 	o.schema = record.NewSchema(fields)
 	return nil
+}
+
+// checkFields returns fields as a schema has them.
+func checkFields(all []originField) ([]record.Field, error) {
+	seen := make(map[string]bool)
+	fields := make([]record.Field, len(all))
+	for i, f := range all {
+		if !record.Legal(f.Name) || len(f.Name) > maxName || seen[f.Name] || f.Type > record.Time {
+			return nil, fmt.Errorf("field %.80q of type %d: illegal or named twice", f.Name, f.Type)
+		}
+		seen[f.Name] = true
+		fields[i] = record.Field{Name: f.Name, Type: f.Type}
+		if f.Key == "" {
+			continue
+		}
+		members := make([]originField, len(f.Elem)) // without those of their own
+		for k, m := range f.Elem {
+			members[k] = originField{Name: m.Name, Type: m.Type}
+		}
+		inner, err := checkFields(members)
+		if err != nil {
+			return nil, err
+		}
+		fields[i].Elem, fields[i].Key = record.NewSchema(inner), f.Key
+		if _, ok := fields[i].KeyIndex(); !ok {
+			return nil, fmt.Errorf("field %.80q has no member %.80q to be its key", f.Name, f.Key)
+		}
+	}
+	return fields, nil
 }

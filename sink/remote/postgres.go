@@ -39,9 +39,10 @@ type postgres struct {
 	scan    int64     // scan.n
 	table   string
 	columns []string
-	wide    []bool // columns that are numeric, as numbers above 2^63-1 have come
-	merge   string // statement that moves rows from the staging table to latest
-	saddr   int    // positions in a row, -1 for none
+	wide    []bool           // columns that are numeric, as numbers above 2^63-1 have come
+	parts   []*postgresParts // fields whose objects are in tables of their own
+	merge   string           // statement that moves rows from the staging table to latest
+	saddr   int              // positions in a row, -1 for none
 	stamp   int
 }
 
@@ -108,7 +109,7 @@ func (p *postgres) deliver(ctx context.Context, b *batch) error {
 	if err != nil {
 		return p.ended(err)
 	}
-	return p.ended(pgx.BeginFunc(ctx, p.conn, func(tx pgx.Tx) error {
+	return p.ended(p.committed(pgx.BeginFunc(ctx, p.conn, func(tx pgx.Tx) error {
 		// Batches of a session come in order, so the number of the last one stands for all before it. Its row is locked until the
 		// transaction ends: a try that hangs on an old connection and the next one cannot both commit.
 		tag, err := tx.Exec(ctx, `INSERT INTO zmap_batch AS b (session, seq) VALUES ($1, $2)
@@ -124,7 +125,7 @@ func (p *postgres) deliver(ctx context.Context, b *batch) error {
 		case kindBegin: // adopt has written it down
 		}
 		return nil
-	}))
+	})))
 }
 
 // finish writes down how the scan ended.
@@ -142,6 +143,9 @@ func (p *postgres) write(ctx context.Context, tx pgx.Tx, b *batch, seen map[neti
 	into := p.table
 	if p.upsert {
 		into = staging
+	}
+	if err := p.writeParts(ctx, tx, b); err != nil {
+		return err
 	}
 	if _, err := tx.CopyFrom(ctx, pgx.Identifier{into}, p.columns, newPostgresRows(p, b)); err != nil {
 		return fmt.Errorf("copy rows to table %s: %w", p.table, err)

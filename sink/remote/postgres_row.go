@@ -16,6 +16,7 @@ import (
 type postgresRows struct {
 	origin  *origin
 	wide    []bool
+	keys    map[int]*postgresParts // by the position of the field
 	decoder *rowDecoder
 	row     *record.Record
 	next    int64
@@ -27,9 +28,12 @@ type postgresRows struct {
 func newPostgresRows(p *postgres, b *batch) *postgresRows {
 	s := &postgresRows{
 		origin: b.origin, wide: p.wide, decoder: newRowDecoder(b.data), row: record.New(b.origin.schema), next: int64(b.first), left: b.rows,
-		values: make([]any, 2+len(b.origin.Fields)),
+		values: make([]any, 2+len(b.origin.Fields)), keys: make(map[int]*postgresParts),
 	}
 	s.values[0] = p.scan
+	for _, k := range p.parts {
+		s.keys[k.index] = k
+	}
 	return s
 }
 
@@ -44,7 +48,11 @@ func (s *postgresRows) Next() bool {
 	}
 	s.values[1] = s.next
 	for i := range s.row.Values {
-		s.values[2+i] = postgresValue(&s.row.Values[i], s.origin.Fields[i].Type, s.wide[i])
+		v := &s.row.Values[i]
+		if k, ok := s.keys[i]; ok {
+			v = references(v, k)
+		}
+		s.values[2+i] = postgresValue(v, s.origin.Fields[i].Type, s.wide[i])
 	}
 	s.next++
 	s.left--

@@ -29,6 +29,10 @@ const staging = "zmap_incoming"
 //   - latest: the same, but only the last row for each address and port, for scans with Upsert. The last is the one that was
 //     delivered last.
 //   - host: a row for each address that has answered, with the first and last scan and time.
+//   - certificate, when rows have certificates: each certificate once, known by its SHA-256. What observation.certificates has of
+//     them is their keys, and what was found out on this occasion; observed_certificate is a view that takes the column apart, a row
+//     for each, in order from position 0, the leaf's (observed_certificate_latest for latest). The same is done with every field
+//     whose objects have a key ([record.Field.Key]).
 //   - zmap_batch: the last batch that was written of each start of a scanner. Rows of scanners that have ended may be deleted.
 //   - zmap_schema: the version of all that.
 //
@@ -148,6 +152,9 @@ func (p *postgres) adopt(ctx context.Context, o *origin) error {
 		if err := p.addColumns(ctx, tx, o); err != nil {
 			return err
 		}
+		if err := p.adoptParts(ctx, tx, o); err != nil {
+			return err
+		}
 		row := tx.QueryRow(ctx, `INSERT INTO scan (id, started, probe, version, config) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id RETURNING n`,
 			o.Scan.ID, o.Scan.Started, o.Scan.Probe, o.Scan.Version, jsonText(o.Scan.Config))
@@ -178,15 +185,9 @@ func (p *postgres) addColumns(ctx context.Context, tx pgx.Tx, o *origin) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(schemaLock)); err != nil {
 		return fmt.Errorf("lock tables: %w", err)
 	}
-	rows, err := tx.Query(ctx, `SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
-		WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`, p.table)
+	types, err := columnTypes(ctx, tx, p.table)
 	if err != nil {
-		return fmt.Errorf("read columns of table %s: %w", p.table, err)
-	}
-	types := make(map[string]string)
-	var name, is string
-	if _, err := pgx.ForEachRow(rows, []any{&name, &is}, func() error { types[name] = is; return nil }); err != nil {
-		return fmt.Errorf("read columns of table %s: %w", p.table, err)
+		return err
 	}
 	p.wide = make([]bool, len(o.Fields))
 	for i, f := range o.Fields {
@@ -204,6 +205,21 @@ func (p *postgres) addColumns(ctx context.Context, tx pgx.Tx, o *origin) error {
 		}
 	}
 	return nil
+}
+
+// columnTypes returns the columns of a table with their types.
+func columnTypes(ctx context.Context, tx pgx.Tx, table string) (map[string]string, error) {
+	rows, err := tx.Query(ctx, `SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
+		WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`, table)
+	if err != nil {
+		return nil, fmt.Errorf("read columns of table %s: %w", table, err)
+	}
+	types := make(map[string]string)
+	var name, is string
+	if _, err := pgx.ForEachRow(rows, []any{&name, &is}, func() error { types[name] = is; return nil }); err != nil {
+		return nil, fmt.Errorf("read columns of table %s: %w", table, err)
+	}
+	return types, nil
 }
 
 // widen makes room for numbers above 2^63-1 in a column, and in those of its views not: they stand in the way.
