@@ -32,6 +32,9 @@ type Description struct {
 	Transport Transport
 	// Reply is how many bytes of an answer are enough; 0 means Limits.Bytes.
 	Reply int
+	// Connections is how many connections to one target it may need in all, where the user has set no limit; 0 means
+	// DefaultConnections.
+	Connections int
 }
 
 // A Transport is a supplier of connections.
