@@ -31,9 +31,9 @@ func (c *Certificate) Inline() Inline {
 
 // An Inline is a certificate with its DER; see [Certificate.Inline].
 type Inline struct {
-	Raw    []byte       `json:"raw,omitempty"`
-	Parsed *Certificate `json:"parsed,omitempty"`
-	Error  string       `json:"error,omitempty"`
+	Raw    []byte       `json:"raw,omitempty"`                // DER, at most MaxBytes
+	Parsed *Certificate `json:"parsed,omitempty"`             // nil if it was not parsed
+	Error  string       `json:"error,omitempty"`              // why not
 	SHA256 string       `json:"fingerprint_sha256,omitempty"` // of one that was not parsed
 }
 

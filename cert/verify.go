@@ -16,10 +16,10 @@ import (
 
 // A Validation says whether a chain can be trusted, with the keys of zgrab2. Names and trust are judged apart.
 type Validation struct {
-	BrowserTrusted bool   `json:"browser_trusted"`         // a chain leads from the leaf to a root, and all in it are valid now
-	BrowserError   string `json:"browser_error,omitempty"` // why not
-	MatchesDomain  bool   `json:"matches_domain,omitempty"`
-	Reason         string `json:"reason,omitempty"` // why not, in a word: one of the Reasons; "" if trusted and no name mismatches
+	BrowserTrusted bool   `json:"browser_trusted"`          // a chain leads from the leaf to a root, and all in it are valid now
+	BrowserError   string `json:"browser_error,omitempty"`  // why not
+	MatchesDomain  bool   `json:"matches_domain,omitempty"` // the leaf is for the name that was asked for
+	Reason         string `json:"reason,omitempty"`         // why not, in a word: one of the Reasons; "" if trusted and no name mismatches
 }
 
 // The reasons why a chain is not trusted.

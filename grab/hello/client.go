@@ -23,14 +23,14 @@ const groupX25519 = 0x001d
 
 // A Client says what a ClientHello offers (RFC 8446 section 4.1.2). Empty lists leave their extension out.
 type Client struct {
-	Min, Max   uint16 // versions; both required. SSL3 as Max leaves all extensions out.
-	Suites     []uint16
-	Groups     []uint16
-	Signatures []uint16
-	ALPN       []string
-	Name       string // for server_name; "" or an address: none (RFC 6066 section 3)
-	Heartbeat  bool   // offers to be asked (RFC 6520 section 2), without which a server may not be; not with TLS 1.3
-	Retried    bool   // send no key share, so that a server that wants to go on must ask for one
+	Min, Max   uint16   // versions; both required. SSL3 as Max leaves all extensions out.
+	Suites     []uint16 // cipher suites, best first
+	Groups     []uint16 // for key exchange, best first
+	Signatures []uint16 // signature schemes, best first
+	ALPN       []string // protocols, best first; those that do not fit are left out
+	Name       string   // for server_name; "" or an address: none (RFC 6066 section 3)
+	Heartbeat  bool     // offers to be asked (RFC 6520 section 2), without which a server may not be; not with TLS 1.3
+	Retried    bool     // send no key share, so that a server that wants to go on must ask for one
 }
 
 // Append appends one record with the ClientHello to b. Random and, for TLS 1.3, session ID and key share are read from random:

@@ -405,6 +405,9 @@ func TestJARM(t *testing.T) {
 		}
 		prints = append(prints, JARM(answers))
 	}
+	if n := len(JARMProbes("")); n != JARMConnections {
+		t.Errorf("%d probes", n)
+	}
 	if prints[0] != prints[1] || len(prints[0]) != 62 || prints[0] == strings.Repeat("0", 62) {
 		t.Errorf("fingerprints are %v", prints)
 	}

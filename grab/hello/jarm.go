@@ -14,6 +14,9 @@ import (
 // A JARMProbe is one of the ten hellos of the fingerprint of that name (Salesforce, 2020). Each takes a connection of its own.
 type JARMProbe struct{ details jarm.JarmProbeOptions }
 
+// JARMConnections is how many connections the fingerprint takes.
+const JARMConnections = 10
+
 // JARMProbes returns the ten, in order. The name is for server_name; "" or an address leave it out, so that the fingerprint of
 // an address can differ from what the first program of that kind finds, which sends the address as a name.
 func JARMProbes(name string) []JARMProbe {

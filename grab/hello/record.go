@@ -37,9 +37,9 @@ const (
 
 // A Record is one record; its body is borrowed until the next is read.
 type Record struct {
-	Type    byte
+	Type    byte   // one of the Record constants
 	Version uint16 // of the record layer, which says little
-	Body    []byte
+	Body    []byte // at most MaxRecord bytes
 }
 
 // A Reader takes records and handshake messages from a stream, however they are cut: a record over many reads, a message over

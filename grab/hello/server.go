@@ -36,12 +36,12 @@ var retry = []byte{
 // A ServerHello is what a server chose (RFC 8446 section 4.1.3, RFC 5246 section 7.4.1.3), with its extensions in the order in
 // which they came. It holds no bytes of its message.
 type ServerHello struct {
-	Legacy      uint16 // the field "version", which TLS 1.3 leaves at 1.2
-	Version     uint16 // what was agreed: of the extension supported_versions, or Legacy
-	Random      []byte // 32 bytes
-	SessionID   []byte
-	Suite       uint16
-	Compression byte
+	Legacy      uint16   // the field "version", which TLS 1.3 leaves at 1.2
+	Version     uint16   // what was agreed: of the extension supported_versions, or Legacy
+	Random      []byte   // 32 bytes
+	SessionID   []byte   // at most 32 bytes
+	Suite       uint16   // cipher suite
+	Compression byte     // method; 0 is none
 	Extensions  []uint16 // in order, doubles and all
 	ALPN        string   // chosen; "" if none
 	Group       uint16   // of the key share, TLS 1.3 only; 0 if none

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/hello"
 )
 
 // tlsModule is the module tls.
@@ -20,6 +21,16 @@ func (m *tlsModule) Describe() grab.Description {
 	d := grab.Description{Name: "tls", Doc: "certificates, and what a server chooses in a TLS handshake", Port: 443, Transport: grab.Handover}
 	if m.mode == modeCerts {
 		d.Transport = grab.Oneshot
+	}
+	d.Connections = grab.DefaultConnections
+	if m.heartbleed {
+		d.Connections++
+	}
+	if m.accepts {
+		d.Connections += maxAccepts
+	}
+	if m.jarm {
+		d.Connections += hello.JARMConnections
 	}
 	return d
 }
@@ -42,7 +53,7 @@ func (m *tlsModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 
 // first is the handshake over the connection that there is.
 func (m *tlsModule) first(ctx context.Context, s *grab.Session) (*TLSResult, error) {
-	if m.mode == modeCerts {
+	if m.mode == modeCerts && m.min < hello.TLS13 {
 		return certsTLS(ctx, s, s.Conn, m.tlsOptions)
 	}
 	return fullTLS(ctx, s, s.Conn, m.tlsOptions)

@@ -9,6 +9,18 @@ import (
 )
 
 // FuzzFlight reads anything as what a server says before it encrypts, and writes it down.
+// FuzzArgs reads anything as an option: what is taken for versions can be offered.
+func FuzzArgs(f *testing.F) {
+	f.Add("versions", "1.0-1.3")
+	f.Add("alpn", "h2+http/1.1")
+	f.Fuzz(func(t *testing.T, key, value string) {
+		m := &tlsModule{mode: modeFull}
+		if m.parseArg(key, value) == nil && key == "versions" && (m.min < 0x301 || m.max > 0x304 || m.min > m.max) {
+			t.Fatalf("%s: %x to %x", value, m.min, m.max)
+		}
+	})
+}
+
 func FuzzFlight(f *testing.F) {
 	f.Add([]byte{21, 3, 3, 0, 2, 2, 70})
 	f.Add([]byte{22, 3, 1, 0, 4, 14, 0, 0, 0})

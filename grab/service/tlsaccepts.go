@@ -20,6 +20,9 @@ type AcceptsLog struct {
 // maxExport bounds the questions about suites. One is enough for FREAK or Logjam.
 const maxExport = 3
 
+// maxAccepts is how many connections accepts takes: one for each version, and those about suites.
+const maxAccepts = 5 + maxExport
+
 // accepts asks which versions a server agrees to, one connection each, and which suites for export. Each question is a hello and
 // ends with the server's choice.
 func accepts(ctx context.Context, s *grab.Session, o tlsOptions) *AcceptsLog {

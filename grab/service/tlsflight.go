@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/hello"
 )
 
@@ -45,7 +47,7 @@ func parseFlight(b []byte) flight {
 	return f
 }
 
-// read takes messages until one of the type until, or until what follows is encrypted; it returns what ended it too soon, which
+// read takes messages until one of the type until, or until the server waits or what follows is encrypted; it returns what ended it too soon, which
 // is io.EOF or the like for a flight that was cut off.
 func (f *flight) read(in *hello.Reader, until byte) error {
 	defer func() { f.warnings = in.Warnings }()
@@ -58,7 +60,7 @@ func (f *flight) read(in *hello.Reader, until byte) error {
 			}
 			return err
 		}
-		if done, err := f.message(kind, body); done || err != nil || kind == until {
+		if done, err := f.message(kind, body); done || err != nil || kind == until || kind == hello.TypeServerHelloDone {
 			return err
 		}
 	}
@@ -68,6 +70,9 @@ func (f *flight) read(in *hello.Reader, until byte) error {
 func (f *flight) message(kind byte, body []byte) (done bool, err error) {
 	switch kind {
 	case hello.TypeServerHello:
+		if f.hello != nil && !f.hello.Retry {
+			return true, fmt.Errorf("a second server hello: %w", grab.ErrProtocol)
+		}
 		if f.hello, err = hello.ParseServerHello(body); err != nil {
 			return true, err
 		}

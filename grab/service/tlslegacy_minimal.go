@@ -1,4 +1,4 @@
-//go:build minimal || !minimal
+//go:build minimal
 
 package service
 
@@ -9,7 +9,7 @@ import (
 	"github.com/zmap-go/zmap/grab"
 )
 
-// legacyTLS takes what servers show before anything is encrypted, where crypto/tls refuses to go on.
+// legacyTLS takes what servers show before anything is encrypted, where crypto/tls refuses to go on: this build has no other TLS.
 func legacyTLS(ctx context.Context, s *grab.Session, conn net.Conn, o tlsOptions) (*TLSResult, error) {
 	return certsTLS(ctx, s, conn, o)
 }

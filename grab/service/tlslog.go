@@ -17,8 +17,9 @@ type TLSResult struct {
 	// Mode is how it was learned: "full" is a handshake of crypto/tls, "legacy" one of zcrypto with what crypto/tls refuses,
 	// "certs" a look at the server's first flight without cryptography.
 	Mode string `json:"mode"`
-	// JA3S and JARM are fingerprints, when asked for.
+	// JA3S is the fingerprint of that name, when asked for.
 	JA3S string `json:"ja3s,omitempty"`
+	// JARM is the fingerprint of that name, when asked for and if there were connections enough.
 	JARM string `json:"jarm,omitempty"`
 	// Heartbleed and Accepts are the checks of docs/exposure.md, when asked for.
 	Heartbleed *HeartbleedLog `json:"heartbleed_log,omitempty"`
@@ -33,30 +34,30 @@ type TLSResult struct {
 
 // A HandshakeLog is what a server said in a handshake, with the keys of zgrab2.
 type HandshakeLog struct {
-	ServerHello  *ServerHelloLog  `json:"server_hello,omitempty"`
-	Certificates *CertificatesLog `json:"server_certificates,omitempty"`
-	KeyExchange  *KeyExchangeLog  `json:"server_key_exchange,omitempty"`
-	Alert        *AlertLog        `json:"alert,omitempty"` // the one that ended it
-	Warnings     []AlertLog       `json:"warnings,omitempty"`
+	ServerHello  *ServerHelloLog  `json:"server_hello,omitempty"`        // what it chose; nil if it chose nothing
+	Certificates *CertificatesLog `json:"server_certificates,omitempty"` // what it showed; nil if nothing came
+	KeyExchange  *KeyExchangeLog  `json:"server_key_exchange,omitempty"` // TLS 1.2 and older, elliptic curves
+	Alert        *AlertLog        `json:"alert,omitempty"`               // the one that ended it
+	Warnings     []AlertLog       `json:"warnings,omitempty"`            // those that did not; the first few
 }
 
-// A ServerHelloLog is a ServerHello. Extensions are numbered in the order in which they came.
+// A ServerHelloLog is a ServerHello.
 type ServerHelloLog struct {
-	Version     version      `json:"version"`
-	Random      []byte       `json:"random"`
-	SessionID   []byte       `json:"session_id"`
-	Suite       suite        `json:"cipher_suite"`
-	Compression number       `json:"compression_method"`
-	OCSP        bool         `json:"ocsp_stapling"`
-	Ticket      bool         `json:"ticket"`
-	Secure      bool         `json:"secure_renegotiation"`
-	Heartbeat   bool         `json:"heartbeat"`
-	Master      bool         `json:"extended_master_secret"`
-	SCTs        []rawBytes   `json:"scts,omitempty"`
-	ALPN        string       `json:"alpn_protocol,omitempty"`
-	Selected    *selected    `json:"supported_versions,omitempty"` // TLS 1.3
-	KeyShare    *namedNumber `json:"key_share,omitempty"`          // TLS 1.3
-	Extensions  []uint16     `json:"extension_identifiers,omitempty"`
+	Version     version      `json:"version"`                         // of the field of that name, which TLS 1.3 leaves at 1.2
+	Random      []byte       `json:"random"`                          // 32 bytes of the server's
+	SessionID   []byte       `json:"session_id"`                      // at most 32 bytes
+	Suite       suite        `json:"cipher_suite"`                    // the one chosen
+	Compression number       `json:"compression_method"`              // NULL, but for servers that ignore the offer
+	OCSP        bool         `json:"ocsp_stapling"`                   // extension status_request
+	Ticket      bool         `json:"ticket"`                          // extension session_ticket
+	Secure      bool         `json:"secure_renegotiation"`            // extension renegotiation_info
+	Heartbeat   bool         `json:"heartbeat"`                       // extension heartbeat
+	Master      bool         `json:"extended_master_secret"`          // extension extended_master_secret
+	SCTs        []rawBytes   `json:"scts,omitempty"`                  // signed certificate timestamps
+	ALPN        string       `json:"alpn_protocol,omitempty"`         // the protocol chosen
+	Selected    *selected    `json:"supported_versions,omitempty"`    // TLS 1.3: the version
+	KeyShare    *namedNumber `json:"key_share,omitempty"`             // TLS 1.3: the group
+	Extensions  []uint16     `json:"extension_identifiers,omitempty"` // in the order in which they came
 }
 
 type selected struct {
@@ -69,15 +70,15 @@ type rawBytes struct {
 
 // A CertificatesLog is a server's chain, leaf first, and what became of it.
 type CertificatesLog struct {
-	Certificate cert.Inline      `json:"certificate"`
-	Chain       []cert.Inline    `json:"chain,omitempty"`
-	Validation  *cert.Validation `json:"validation,omitempty"`
+	Certificate cert.Inline      `json:"certificate"`          // the leaf
+	Chain       []cert.Inline    `json:"chain,omitempty"`      // the others, in the server's order
+	Validation  *cert.Validation `json:"validation,omitempty"` // nil if nobody judged
 }
 
 // A KeyExchangeLog is the group and the signature of a handshake of TLS 1.2 or older over elliptic curves.
 type KeyExchangeLog struct {
-	ECDH      ecdhLog       `json:"ecdh_params"`
-	Signature *signatureLog `json:"signature,omitempty"`
+	ECDH      ecdhLog       `json:"ecdh_params"`         // the curve
+	Signature *signatureLog `json:"signature,omitempty"` // TLS 1.2
 }
 
 type ecdhLog struct {
@@ -91,9 +92,9 @@ type signatureLog struct {
 
 // An AlertLog is an alert of the server's.
 type AlertLog struct {
-	Level       byte   `json:"level"` // 1 warning, 2 fatal
-	Description byte   `json:"description"`
-	Name        string `json:"name"`
+	Level       byte   `json:"level"`       // 1 warning, 2 fatal
+	Description byte   `json:"description"` // its number
+	Name        string `json:"name"`        // IANA's
 }
 
 // A namedNumber is a number of a registry, with its name.
