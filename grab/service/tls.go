@@ -66,7 +66,7 @@ func (m *tlsModule) second(err error) way {
 		return nil
 	case m.mode == modeCerts && mayBeNewer(err):
 		return fullTLS
-	case m.mode == modeFull && mayBeOlder(err):
+	case m.mode == modeFull && m.min < hello.TLS13 && mayBeOlder(err):
 		return legacyTLS
 	}
 	return nil

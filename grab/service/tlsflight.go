@@ -35,6 +35,7 @@ type flight struct {
 	hello            *hello.ServerHello // nil if none came
 	chain            [][]byte           // TLS 1.2 and older
 	exchange         *KeyExchangeLog    // TLS 1.2 and older, elliptic curves
+	prime            int                // bytes of the prime of a key exchange without elliptic curves; 0 with them
 	wantsCertificate bool               // TLS 1.2 and older
 	warnings         []hello.Alert
 	alert            *hello.Alert // the one that ended it
@@ -96,8 +97,11 @@ func (f *flight) keyExchange(body []byte) {
 		return
 	}
 	k, err := hello.ParseKeyExchange(body, f.hello.Version)
-	if err != nil {
-		return // of a suite without elliptic curves
+	if err != nil { // of a suite without elliptic curves: it begins with the prime (RFC 5246 section 7.4.3)
+		if len(body) > 1 {
+			f.prime = int(body[0])<<8 | int(body[1])
+		}
+		return
 	}
 	f.exchange = &KeyExchangeLog{ECDH: ecdhLog{namedID{hello.GroupName(k.Group), k.Group}}}
 	if k.Scheme != 0 {
