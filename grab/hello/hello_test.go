@@ -48,7 +48,7 @@ func serverConfig(tb testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der, der}, PrivateKey: key}}, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// exchange sends a hello to a server of crypto/tls and returns all that it answers, until it waits or closes. Seen gets what the
+// exchange sends a hello to a server of crypto/tls and returns all that it answers before it waits for more, or closes. Seen gets what the
 // server understood.
 func exchange(tb testing.TB, c *tls.Config, msg []byte, seen *tls.ClientHelloInfo) []byte {
 	tb.Helper()
@@ -63,20 +63,34 @@ func exchange(tb testing.TB, c *tls.Config, msg []byte, seen *tls.ClientHelloInf
 	}
 	go func() {
 		defer theirs.Close()
-		_ = tls.Server(theirs, c).Handshake()
+		_ = tls.Server(&talker{Conn: theirs}, c).Handshake()
 	}()
 	if _, err := ours.Write(msg); err != nil {
 		tb.Fatal(err)
 	}
-	var all bytes.Buffer
-	for b := make([]byte, 4096); ; {
-		_ = ours.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-		n, err := ours.Read(b)
-		all.Write(b[:n])
-		if err != nil {
-			return all.Bytes()
-		}
+	all, err := io.ReadAll(ours)
+	if err != nil {
+		tb.Fatal(err)
 	}
+	return all
+}
+
+// A talker is a connection on which reading ends once something was written: whoever waits for an answer gets none.
+type talker struct {
+	net.Conn
+	wrote bool
+}
+
+func (c *talker) Write(b []byte) (int, error) {
+	c.wrote = true
+	return c.Conn.Write(b)
+}
+
+func (c *talker) Read(b []byte) (int, error) {
+	if c.wrote {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(b)
 }
 
 // TestServersUnderstandTheHello compares what crypto/tls reads with what was offered.
