@@ -255,7 +255,7 @@ func TestStore(t *testing.T) {
 	for range 8 {
 		ders = append(ders, (*maker)(nil).issue(t, "Ed25519", nil).x.Raw)
 	}
-	s := NewStore(4 * (2*len(ders[0]) + overhead + 64))
+	s := NewStore(4 * (5*len(ders[0]) + overhead + 64))
 	done := make(chan struct{})
 	for range 4 {
 		go func() {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -42,7 +43,9 @@ type Certificate struct {
 	CA         bool  // it may issue others, by its basicConstraints
 	Err        error // why it could not be parsed; then of all fields only DER and SHA256 are set
 
-	x *x509.Certificate // nil if Err is not
+	x    *x509.Certificate // nil if Err is not
+	once sync.Once         // of text: those above leaves come again and again
+	text []byte            // as JSON
 }
 
 // Parse reads one certificate, and keeps der, which must not be changed afterwards. It returns a certificate in any case: one

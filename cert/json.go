@@ -98,11 +98,17 @@ type parsed struct {
 	Redacted     bool          `json:"redacted"`
 }
 
-// MarshalJSON writes what the certificate says under the keys that zgrab2 has for it; null if it was not parsed.
-func (c *Certificate) MarshalJSON() ([]byte, error) {
+// MarshalJSON writes what the certificate says under the keys that zgrab2 has for it; null if it was not parsed. It writes once,
+// and returns the same bytes to all, which nobody may change.
+func (c *Certificate) MarshalJSON() (text []byte, err error) {
 	if c.x == nil {
 		return []byte("null"), nil
 	}
+	c.once.Do(func() { c.text, err = json.Marshal(c.parsed()) })
+	return c.text, err
+}
+
+func (c *Certificate) parsed() parsed {
 	x := c.x
 	alg := algorithm{Name: c.Signature, OID: signatureOID(x.Raw)}
 	p := parsed{
@@ -118,7 +124,7 @@ func (c *Certificate) MarshalJSON() ([]byte, error) {
 	spki, tbs := sha256.Sum256(slices.Concat(x.RawSubjectPublicKeyInfo, x.RawSubject)), sha256.Sum256(x.RawTBSCertificate)
 	p.MD5, p.SHA1 = hex.EncodeToString(md[:]), hex.EncodeToString(sha[:])
 	p.SPKISubject, p.TBS = hex.EncodeToString(spki[:]), hex.EncodeToString(tbs[:])
-	return json.Marshal(p)
+	return p
 }
 
 // instant writes a time as RFC 3339 can, which years beyond 9999 are not (RFC 5280 section 4.1.2.5).
