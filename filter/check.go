@@ -58,6 +58,8 @@ func (c *checker) compare(e *compare) *Error {
 		return c.errorf(e.pos, "field %q holds bytes, which cannot be compared", e.field)
 	case record.Repeated:
 		return c.errorf(e.pos, "field %q holds a list, which cannot be compared", e.field)
+	case record.JSON:
+		return c.errorf(e.pos, "field %q holds a JSON document, which cannot be compared", e.field)
 	case record.Time:
 	}
 	return c.errorf(e.pos, "field %q holds a time as text, which cannot be compared: use a field that holds it as a number", e.field)

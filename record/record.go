@@ -1,6 +1,12 @@
 package record
 
-import "reflect"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"unicode/utf8"
+)
 
 // A Record is one row: as many values as its schema has fields, all null after [Record.Reset]. It is owned by one
 // goroutine at a time.
@@ -51,6 +57,29 @@ func (r *Record) SetBytes(i int, b []byte) {
 		return
 	}
 	r.Values[i] = Bytes(r.Copy(b))
+}
+
+// Document returns the value of a field of type [JSON]: a copy of the document doc in the record's own memory, without blanks
+// between its tokens, so that it is one line of text, of valid UTF-8: bytes that are none become U+FFFD. The document null, and
+// no bytes at all, are null. What is no JSON document (RFC 8259) is an error.
+func (r *Record) Document(doc []byte) (Value, error) {
+	if len(doc) == 0 {
+		return Value{}, nil
+	}
+	if !utf8.Valid(doc) {
+		doc = bytes.ToValidUTF8(doc, []byte("\uFFFD"))
+	}
+	begin := len(r.arena.buf)
+	b := bytes.NewBuffer(r.arena.buf)
+	if err := json.Compact(b, doc); err != nil {
+		return Value{}, fmt.Errorf("is no JSON document: %w", err)
+	}
+	r.arena.buf = b.Bytes()
+	text := r.arena.buf[begin:len(r.arena.buf):len(r.arena.buf)]
+	if string(text) == "null" {
+		return Value{}, nil
+	}
+	return Bytes(text), nil
 }
 
 // Set makes r the same row as src, of which it keeps nothing: bytes are copied into r's own memory, and the objects of

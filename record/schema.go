@@ -18,6 +18,7 @@ const (
 	Repeated             // a list of objects
 	Addr                 // an IP address, "string" to users
 	Time                 // a moment with microseconds, "string" to users
+	JSON                 // bytes that are one JSON document, on one line; see [Record.Document]
 )
 
 // String returns the type's name as ZMap prints it.
@@ -31,6 +32,8 @@ func (t Type) String() string {
 		return "binary"
 	case Repeated:
 		return "repeated"
+	case JSON:
+		return "json"
 	case String, Addr, Time:
 	}
 	return "string"

@@ -18,7 +18,7 @@ func testSchema() *Schema {
 
 func TestTypeString(t *testing.T) {
 	want := map[Type]string{
-		String: "string", Int: "int", Bool: "bool", Binary: "binary", Repeated: "repeated", Addr: "string", Time: "string",
+		String: "string", Int: "int", Bool: "bool", Binary: "binary", Repeated: "repeated", Addr: "string", Time: "string", JSON: "json",
 	}
 	for typ, name := range want {
 		if got := typ.String(); got != name {

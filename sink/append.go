@@ -23,6 +23,7 @@ const (
 	shapeAddr
 	shapeTime
 	shapeList
+	shapeJSON
 )
 
 // untyped is the type of values that are no fields: members of objects have only their kind.
@@ -47,8 +48,12 @@ func shapeOf(v *record.Value, t record.Type) shape {
 		}
 		return shapeText
 	case record.KindBytes:
-		if t == record.String {
+		switch t {
+		case record.String:
 			return shapeText
+		case record.JSON:
+			return shapeJSON
+		case record.Int, record.Bool, record.Binary, record.Repeated, record.Addr, record.Time:
 		}
 		return shapeHex
 	case record.KindAddr:

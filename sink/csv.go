@@ -8,7 +8,7 @@ import (
 )
 
 // CSV writes comma separated values: a header of the field names unless told not to, then one line for each row. Truth
-// values are 1 and 0, bytes are hexadecimal, null is empty. Text is quoted where it has to be.
+// values are 1 and 0, bytes are hexadecimal, null is empty. Text, and the text of JSON documents, is quoted where it has to be.
 type CSV struct {
 	output
 }
@@ -67,7 +67,7 @@ func (c *CSV) appendValue(b []byte, v *record.Value, t record.Type) []byte {
 			return append(b, '1')
 		}
 		return append(b, '0')
-	case shapeText:
+	case shapeText, shapeJSON:
 		if v.Kind() == record.KindBytes {
 			return appendCSVText(b, v.Bytes())
 		}

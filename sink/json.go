@@ -8,7 +8,8 @@ import (
 )
 
 // JSON writes one JSON object for each row, a line each, without blanks. Keys come in the order of the selection, each
-// once; null fields are left out, at every level. Bytes are hexadecimal strings, addresses and times are strings.
+// once; null fields are left out, at every level. Bytes are hexadecimal strings, addresses and times are strings, JSON documents stand
+// as they are.
 type JSON struct {
 	output
 }
@@ -91,6 +92,8 @@ func (j *JSON) appendValue(b []byte, v *record.Value, t record.Type) []byte {
 		return append(j.stamp.append(append(b, '"'), v), '"')
 	case shapeList:
 		return j.appendList(b, v.List())
+	case shapeJSON:
+		return append(b, v.Bytes()...)
 	case shapeNull:
 	}
 	return b

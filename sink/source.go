@@ -27,7 +27,8 @@ const (
 //
 // A field's type is that of Schema, else what Field says, else it is guessed from the first rows (up to 10,000, or 4 MB of
 // them): all numbers is [record.Int], all addresses [record.Addr], all times as this program prints them [record.Time],
-// true and false of JSON [record.Bool], lists of objects [record.Repeated], all else [record.String].
+// true and false of JSON [record.Bool], lists of objects [record.Repeated], objects, and what is an object in some rows,
+// [record.JSON], all else [record.String].
 type SourceOptions struct {
 	// Schema has the fields: a row with another one is an error. Nil if they are to be found out: those of the header, for JSON
 	// those of the first rows, as many as are looked at for the types.
@@ -132,6 +133,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // A guess is what the values of one column, seen so far, can be.
 type guess struct {
 	number, truth, list, text bool // seen
+	object                    bool // seen
 	notAddr, notTime          bool // among the texts
 	full                      bool // a number of 2^63 or more
 }
@@ -162,6 +164,8 @@ func (g *guess) addText(text string) {
 // typ returns the narrowest type that holds all that was seen.
 func (g *guess) typ() record.Type {
 	switch {
+	case g.object:
+		return record.JSON
 	case g.list:
 		return record.Repeated
 	case g.text && (g.number || g.truth):
@@ -183,6 +187,10 @@ func (g *guess) typ() record.Type {
 // setText sets v, a field of type t, to what the text of a sink means. last is the text that the field had in the row before.
 func setText(v *record.Value, r *record.Record, t record.Type, text []byte, last *string) error {
 	switch t {
+	case record.JSON:
+		var err error
+		*v, err = r.Document(text)
+		return err
 	case record.Int:
 		return setNumber(v, text)
 	case record.Bool:

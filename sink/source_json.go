@@ -89,6 +89,8 @@ func (g *guess) addJSON(value []byte) {
 		g.truth = true
 	case '[':
 		g.list = true
+	case '{':
+		g.object = true
 	case 'n':
 	default:
 		g.addNumber(value)
@@ -138,6 +140,11 @@ func (j *JSONSource) set(r *record.Record, key, value []byte) error {
 
 // setJSON sets v, of a field of type t, to a value of a JSON text.
 func setJSON(v *record.Value, r *record.Record, t record.Type, value []byte, last *string) error {
+	if t == record.JSON {
+		var err error
+		*v, err = r.Document(value)
+		return err
+	}
 	switch value[0] {
 	case 'n':
 		return nil
@@ -152,7 +159,7 @@ func setJSON(v *record.Value, r *record.Record, t record.Type, value []byte, las
 				v.SetUint(1)
 			}
 			return nil
-		case record.String, record.Addr, record.Time, record.Binary, record.Repeated:
+		case record.String, record.Addr, record.Time, record.Binary, record.Repeated, record.JSON:
 		}
 	case '[':
 		if t == record.Repeated {
@@ -163,7 +170,7 @@ func setJSON(v *record.Value, r *record.Record, t record.Type, value []byte, las
 	case '{':
 	case '"':
 		switch t {
-		case record.Int, record.Bool, record.Repeated:
+		case record.Int, record.Bool, record.Repeated, record.JSON:
 		case record.String, record.Addr, record.Time, record.Binary:
 			text, err := unquoteJSON(value)
 			if err != nil {
@@ -175,7 +182,7 @@ func setJSON(v *record.Value, r *record.Record, t record.Type, value []byte, las
 		switch t {
 		case record.Int, record.Bool, record.String:
 			return setText(v, r, t, value, last)
-		case record.Addr, record.Time, record.Binary, record.Repeated:
+		case record.Addr, record.Time, record.Binary, record.Repeated, record.JSON:
 		}
 	}
 	return fmt.Errorf("%s is not what the field holds: %s", shorten(value), t)

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -49,6 +50,7 @@ func TestJSONSource(t *testing.T) {
 		{"old names", `{"icmp-type":3}` + "\n", SourceOptions{}, "icmp_type:int", [][]string{{"n:3"}}},
 		{"hyphens and a schema", `{"icmp-type":3}` + "\n", SourceOptions{Schema: record.NewSchema([]record.Field{{Name: "icmp_type", Type: record.Int}})}, "icmp_type:int", [][]string{{"n:3"}}},
 		{"nulls", "{\"a\":null}\n{}\n", SourceOptions{}, "a:string", [][]string{{""}, {""}}},
+		{"documents", "{\"data\":{\"a\" : [ 1 ]}}\n{\"data\":null}\n{\"data\":[1,2]}\n", SourceOptions{}, "data:json", [][]string{{`x:` + hexOf(`{"a":[1]}`)}, {""}, {`x:` + hexOf(`[1,2]`)}}},
 		{"mixed is text", "{\"a\":1}\n{\"a\":\"x\"}\n", SourceOptions{}, "a:string", [][]string{{"s:1"}, {"s:x"}}},
 		{"nothing", "", SourceOptions{}, "", nil},
 	}
@@ -66,6 +68,8 @@ func TestJSONSource(t *testing.T) {
 		}
 	}
 }
+
+func hexOf(s string) string { return hex.EncodeToString([]byte(s)) }
 
 func TestJSONSourceErrors(t *testing.T) {
 	few := SourceOptions{Schema: record.NewSchema([]record.Field{{Name: "a", Type: record.Int}, {Name: "l", Type: record.Repeated}, {Name: "at", Type: record.Time}})}

@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -114,7 +115,7 @@ type dice struct {
 func newDice(seed uint64, lists bool) dice { return dice{rand.New(rand.NewPCG(seed, 1)), lists} }
 
 func (d dice) schema() *record.Schema {
-	types := []record.Type{record.String, record.Int, record.Bool, record.Binary, record.Addr, record.Time}
+	types := []record.Type{record.String, record.Int, record.Bool, record.Binary, record.Addr, record.Time, record.JSON}
 	if d.lists {
 		types = append(types, record.Repeated)
 	}
@@ -173,9 +174,26 @@ func (d dice) value(t record.Type) record.Value {
 			}
 		}
 		return record.List(list)
+	case record.JSON:
+		return record.Bytes(d.document())
 	case record.String:
 	}
 	return record.Text(d.text())
+}
+
+// document returns a JSON document as [record.Record.Document] leaves it.
+func (d dice) document() []byte {
+	var v any = d.text()
+	for range d.IntN(4) {
+		if v = map[string]any{d.text(): v, "n": d.Uint32(), "none": nil}; d.IntN(2) == 0 {
+			v = []any{v, true}
+		}
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func (d dice) rows(s *record.Schema, n int) []*record.Record {

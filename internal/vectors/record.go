@@ -41,7 +41,7 @@ func Record(t testing.TB, lines []string) *record.Record {
 func value(kind, text string) (typ record.Type, v record.Value, err error) {
 	types := map[string]record.Type{
 		"string": record.String, "int": record.Int, "bool": record.Bool, "binary": record.Binary, "repeated": record.Repeated,
-		"addr": record.Addr, "time": record.Time,
+		"addr": record.Addr, "time": record.Time, "json": record.JSON,
 	}
 	typ, ok := types[kind]
 	switch {
@@ -73,6 +73,8 @@ func value(kind, text string) (typ record.Type, v record.Value, err error) {
 		var at time.Time
 		at, err = time.Parse(time.RFC3339Nano, text)
 		v = record.Moment(at.UnixNano())
+	case record.JSON:
+		v = record.Bytes([]byte(text))
 	case record.Repeated:
 		v, err = list(text)
 	}

@@ -136,7 +136,7 @@ func leafNode(f *record.Field) parquet.Node {
 		n = parquet.Encoded(parquet.Leaf(parquet.ByteArrayType), &parquet.Plain)
 	case record.Time:
 		n = parquet.Timestamp(parquet.Microsecond)
-	case record.Repeated:
+	case record.Repeated, record.JSON:
 		n = parquet.Encoded(parquet.JSON(), &parquet.Plain)
 	case record.String, record.Addr:
 		n = parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
@@ -253,7 +253,7 @@ func (p *Parquet) value(f *record.Field, v *record.Value) (parquet.Value, error)
 		return p.keepText([]byte(v.Text())), nil
 	case f.Type == record.String && k == record.KindBytes:
 		return p.keepText(v.Bytes()), nil
-	case f.Type == record.Binary && k == record.KindBytes:
+	case (f.Type == record.Binary || f.Type == record.JSON) && k == record.KindBytes:
 		return p.keep(v.Bytes()), nil
 	case f.Type == record.Binary && k == record.KindString:
 		return p.keep([]byte(v.Text())), nil

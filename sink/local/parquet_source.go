@@ -266,6 +266,10 @@ func (s *ParquetSource) value(v *record.Value, r *record.Record, f *record.Field
 			return err
 		}
 		v.SetAddr(a)
+	case record.JSON:
+		var err error
+		*v, err = r.Document(x.ByteArray())
+		return err
 	case record.Repeated:
 		return s.lists.decode(v, string(x.ByteArray()))
 	}

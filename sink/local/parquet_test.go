@@ -35,6 +35,7 @@ func schemas(t testing.TB) map[string]*record.Schema {
 		}
 		all[m.Name] = engine.Schema(p.Describe())
 	}
+	all["documents"] = record.NewSchema([]record.Field{{Name: "saddr", Type: record.Addr}, {Name: "data", Type: record.JSON}, {Name: "more", Type: record.JSON}})
 	return all
 }
 
@@ -79,6 +80,8 @@ func randomField(d *rand.Rand, f *record.Field) record.Value {
 			}
 		}
 		return record.List(list)
+	case record.JSON:
+		return record.Bytes([]byte([]string{`{"a":"\u0000é,\"","b":[1,{}]}`, `"x"`, "[]", "0"}[d.IntN(4)]))
 	case record.String:
 	}
 	return record.Text(words[d.IntN(len(words))])

@@ -39,7 +39,7 @@ func affinity(t record.Type) string {
 		return "INTEGER"
 	case record.Binary:
 		return "BLOB"
-	case record.String, record.Addr, record.Repeated:
+	case record.String, record.Addr, record.Repeated, record.JSON:
 	}
 	return "TEXT"
 }

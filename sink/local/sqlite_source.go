@@ -115,7 +115,7 @@ func (s *SQLiteSource) choose(scan string) (number int64, fields string, err err
 func typeNames() []string {
 	return []string{
 		record.String: "string", record.Int: "int", record.Bool: "bool", record.Binary: "binary", record.Repeated: "repeated",
-		record.Addr: "addr", record.Time: "time",
+		record.Addr: "addr", record.Time: "time", record.JSON: "json",
 	}
 }
 

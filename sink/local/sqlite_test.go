@@ -123,7 +123,7 @@ func randomSchema(rng *rand.Rand) *record.Schema {
 	}
 	fields = slices.Clone(fields)
 	for i := range rng.IntN(12) + 1 {
-		fields = append(fields, record.Field{Name: fmt.Sprintf("f%d_%d", i, rng.IntN(7)), Type: record.Type(rng.IntN(7))})
+		fields = append(fields, record.Field{Name: fmt.Sprintf("f%d_%d", i, rng.IntN(7)), Type: record.Type(rng.IntN(8))})
 	}
 	names := make(map[string]record.Type) // another scan may have had a field of that name
 	for i := range fields {
@@ -201,7 +201,7 @@ func randomValue(rng *rand.Rand, t record.Type, depth int) record.Value {
 		for range rng.IntN(3) {
 			o := record.Object{}
 			for i := range rng.IntN(4) {
-				t := record.Type(rng.IntN(7))
+				t := record.Type(rng.IntN(8))
 				if depth < 2 || t != record.Repeated {
 					o = append(o, record.Member{Name: fmt.Sprintf("m%d", i), Value: randomValue(rng, t, depth-1)})
 				}
@@ -209,6 +209,8 @@ func randomValue(rng *rand.Rand, t record.Type, depth int) record.Value {
 			list = append(list, o)
 		}
 		return record.List(list)
+	case record.JSON:
+		return record.Bytes([]byte([]string{`{"a":"\u0000é,\"","b":[1,{}]}`, `"x"`, "[]", "0"}[rng.IntN(4)]))
 	case record.String, record.Binary:
 	}
 	if rng.IntN(2) == 0 {
@@ -232,7 +234,7 @@ func kept(v record.Value, t record.Type) string {
 		return fmt.Sprintf("number %d", v.Uint())
 	case record.KindString, record.KindBytes:
 		s := v.Text() + string(v.Bytes())
-		if t == record.String && utf8.ValidString(s) {
+		if (t == record.String || t == record.JSON) && utf8.ValidString(s) {
 			return fmt.Sprintf("text %q", s)
 		}
 		return fmt.Sprintf("bytes %q", s)

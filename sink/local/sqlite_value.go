@@ -27,7 +27,7 @@ func (c *columns) encode(v *record.Value, t record.Type) driver.Value {
 		}
 		return encodeText(v.Text())
 	case record.KindBytes:
-		if t == record.String {
+		if t == record.String || t == record.JSON {
 			return encodeText(string(v.Bytes()))
 		}
 		return append([]byte{}, v.Bytes()...)
@@ -121,6 +121,12 @@ func decodeText(v *record.Value, t record.Type, l *lists, x string) error {
 		return nil
 	case record.Repeated:
 		return l.decode(v, x)
+	case record.JSON:
+		var err error
+		if *v, err = record.New(l.schema).Document([]byte(x)); err != nil {
+			return fmt.Errorf("holds %.100q, which %w", x, err)
+		}
+		return nil
 	case record.String, record.Int, record.Bool, record.Binary, record.Time:
 	}
 	v.SetText(x)

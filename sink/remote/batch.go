@@ -174,7 +174,7 @@ func checkFields(all []originField) ([]record.Field, error) {
 	seen := make(map[string]bool)
 	fields := make([]record.Field, len(all))
 	for i, f := range all {
-		if !record.Legal(f.Name) || len(f.Name) > maxName || seen[f.Name] || f.Type > record.Time {
+		if !record.Legal(f.Name) || len(f.Name) > maxName || seen[f.Name] || f.Type > record.JSON {
 			return nil, fmt.Errorf("field %.80q of type %d: illegal or named twice", f.Name, f.Type)
 		}
 		seen[f.Name] = true

@@ -184,7 +184,7 @@ func TestNATS(t *testing.T) {
 		t.Errorf("got subject %s, header %v", m.Subject(), m.Headers())
 	}
 	want := `{"saddr":"2001:db8::","sport":80,"classification":"synack","success":true,"answers":[{"name":"a","id":0},{}],` +
-		`"timestamp_str":"2026-11-22T15:23:02.480+0000","n":0}`
+		`"timestamp_str":"2026-11-22T15:23:02.480+0000","n":0,"grab":{"n":0,"text":"\u0000\ud800x\ud83d\ude00"}}`
 	if string(m.Data()) != want {
 		t.Errorf("got  %s\nwant %s", m.Data(), want)
 	}
@@ -309,7 +309,7 @@ func TestNATSRefuses(t *testing.T) {
 	testRow(r, 0)
 	r.SetBytes(4, make([]byte, 600<<10))
 	b := testBatch(t, 0, 1)
-	b.data = appendRow(nil, r, []int{0, 1, 2, 3, 4, 5, 6, 7})
+	b.data = appendRow(nil, r, []int{0, 1, 2, 3, 4, 5, 6, 7, 8})
 	var stays *permanentError
 	if err := natsTo(t, at("u:right-secret")).deliver(t.Context(), b); !errors.As(err, &stays) || !strings.Contains(err.Error(), "row 0 of 12") {
 		t.Errorf("large row: got %v", err)

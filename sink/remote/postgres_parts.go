@@ -99,7 +99,7 @@ func (k *postgresParts) view(ctx context.Context, tx pgx.Tx, rows string) error 
 		switch m.Type {
 		case record.Binary:
 			text = "decode(" + text + ", 'hex')"
-		case record.Repeated:
+		case record.Repeated, record.JSON:
 			text += "::jsonb"
 		default:
 			text += "::" + postgresType(m.Type)

@@ -101,6 +101,10 @@ func postgresValue(v *record.Value, t record.Type, wide bool) any {
 				return text
 			}
 		}
+	case record.JSON:
+		if b := v.Bytes(); b != nil {
+			return postgresDocument(b)
+		}
 	case record.String:
 		if v.Kind() == record.KindBytes {
 			return postgresText(string(v.Bytes()))

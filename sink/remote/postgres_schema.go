@@ -116,7 +116,7 @@ func postgresType(t record.Type) string {
 		return "boolean"
 	case record.Binary:
 		return "bytea"
-	case record.Repeated:
+	case record.Repeated, record.JSON:
 		return "jsonb"
 	case record.Addr:
 		return "inet"

@@ -77,7 +77,7 @@ func query[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
 func expectTable(t *testing.T, dsn, table string, n uint64) {
 	t.Helper()
 	conn := postgresConn(t, dsn)
-	rows, err := conn.Query(t.Context(), fmt.Sprintf(`SELECT row, saddr, sport, classification, success, data, answers::text, timestamp_str, n::bigint
+	rows, err := conn.Query(t.Context(), fmt.Sprintf(`SELECT row, saddr, sport, classification, success, data, answers::text, timestamp_str, n::bigint, grab::text
 		FROM %s ORDER BY n`, table))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,10 @@ func tableRow(r *record.Record, n uint64) []any {
 	a := r.Values[0].Addr()
 	out := []any{
 		int64(n), netip.PrefixFrom(a, a.BitLen()), r.Values[1].Int(), r.Values[2].Text(), r.Values[3].Bool(), any(nil), any(nil),
-		r.Values[6].Time().Truncate(time.Microsecond), int64(n),
+		r.Values[6].Time().Truncate(time.Microsecond), int64(n), any(nil),
+	}
+	if n%3 == 0 {
+		out[9] = fmt.Sprintf("{\"n\": %d, \"text\": \"\uFFFD\uFFFDx\U0001F600\"}", n)
 	}
 	if b := r.Values[4].Bytes(); b != nil {
 		out[5] = b

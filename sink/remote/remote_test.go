@@ -36,6 +36,7 @@ func testSchema() *record.Schema {
 		{Name: "answers", Type: record.Repeated},
 		{Name: "timestamp_str", Type: record.Time},
 		{Name: "n", Type: record.Int},
+		{Name: "grab", Type: record.JSON},
 	})
 }
 
@@ -55,6 +56,9 @@ func testRow(r *record.Record, n uint64) {
 	}
 	r.Values[6].SetTime(1_795_360_982_480_608_000 + int64(n)*1000)
 	r.Values[7].SetUint(n)
+	if n%3 == 0 {
+		r.Values[8] = record.Bytes(fmt.Appendf(nil, `{"n":%d,"text":"\u0000\ud800x\ud83d\ude00"}`, n))
+	}
 }
 
 // A fake is a server in memory whose mood a test sets.
