@@ -89,6 +89,8 @@ func (t *Target) Host() string {
 type Session struct {
 	Target
 	Conn net.Conn
+	// Half is what the SYN-ACK said from which Conn was made; nil if Conn was dialled.
+	Half *Half
 	// More opens one more connection to the same address and port, for modules that need several. The one before must have been
 	// closed. It fails with [ErrBudget] when Limits.Connections are used up. Whoever calls it closes what it returns. It may be
 	// nil: there are no more.
