@@ -64,7 +64,7 @@ func rooms() []room {
 		{"grab", []string{"packet"}, []string{"syscall"}, "level 1: the seam between connections and protocols; syscall for the names of errors"},
 		{"grab/grabtest", nil, []string{"syscall"}, "what every supplier of connections must pass; syscall for the names of errors"},
 		{"grab/hello", []string{"cert", "grab"}, []string{"github.com/hdm/jarm-go"}, "level 2: TLS without its cryptography; the probes of JARM are its author's"},
-		{"grab/service", []string{"cert", "grab", "grab/hello"}, []string{"github.com/zmap/zcrypto", "golang.org/x/crypto"}, "level 3: one protocol a file; old TLS and SSH are others' work"},
+		{"grab/service", []string{"cert", "grab", "grab/hello"}, []string{"github.com/zmap/zcrypto", "golang.org/x/crypto", "syscall"}, "level 3: one protocol a file; old TLS and SSH are others' work; syscall for the names of errors"},
 		{"grab/oneshot", []string{"grab", "link", "packet"}, []string{"syscall"}, "level 2: connections in user space; syscall for the names of errors"},
 		{"grab/handover", []string{"grab", "link", "packet"}, []string{"golang.org/x/sys", "syscall", "unsafe"}, "level 2: half-open connections become the kernel's, by TCP_REPAIR"},
 		{"grab/pool", []string{"grab"}, nil, "level 2: admits, runs and accounts for grabs"},

@@ -1,0 +1,43 @@
+package service
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/zmap-go/zmap/grab"
+)
+
+// A Kind is a row of the table of modules.
+type Kind struct {
+	Name string                                            // a user's word for the module
+	Args string                                            // its options, for its help; one a line
+	New  func(args map[string]string) (grab.Module, error) // makes it; all options that are wrong are named together
+}
+
+// Kinds returns the table, in the order of names.
+func Kinds() []Kind {
+	return []Kind{
+		{"amqp", turnArgs(turnNever, turnFirst), newAMQP},
+		{autoName, autoArgs, newAuto},
+		{"ldap", turnArgs(turnOffered, turnFirst, turnNever), newLDAP},
+		{"mongodb", turnArgs(turnNever, turnFirst), newMongoDB},
+		{"mqtt", "version=3.1.1|5   of the protocol\n" + turnArgs(turnNever, turnFirst), newMQTT},
+		{"mssql", turnArgs(turnOffered, turnNever), newMSSQL},
+		{"mysql", turnArgs(turnOffered, turnNever), newMySQL},
+		{"postgres", turnArgs(turnOffered, turnNever), newPostgres},
+		{"rdp", turnArgs(turnOffered, turnNever), newRDP},
+		{"tls", tlsArgs, newTLS},
+	}
+}
+
+// New returns the module of the given name with options.
+func New(name string, args map[string]string) (grab.Module, error) {
+	var names []string
+	for _, k := range Kinds() {
+		if k.Name == name {
+			return k.New(args)
+		}
+		names = append(names, k.Name)
+	}
+	return nil, fmt.Errorf("no module %q: there are %s", name, strings.Join(names, ", "))
+}
