@@ -56,7 +56,7 @@ var autoPorts = map[uint16]string{
 // quietPorts are ports on which unasked bytes do harm: printers put them on paper (9100 to 9107), and controllers of machines may take
 // them for orders, or stop. There, auto waits and sends nothing.
 var quietPorts = map[uint16]bool{
-	102: true, 502: true, 789: true, 1911: true, 1962: true, 2000: true, 2404: true, 4911: true, 5006: true, 5007: true, 5094: true, 9100: true,
+	102: true, 502: true, 789: true, 1911: true, 1962: true, 2404: true, 4911: true, 5006: true, 5007: true, 5094: true, 9100: true,
 	9101: true, 9102: true, 9103: true, 9104: true, 9105: true, 9106: true, 9107: true, 9600: true, 18245: true, 20000: true, 20547: true, 44818: true, 47808: true,
 }
 

@@ -21,7 +21,7 @@ type AutoResult struct {
 	Protocol   string        `json:"protocol,omitempty"`        // as rules name it: the module's name where there is one
 	By         string        `json:"by,omitempty"`              // the handshake that it answered
 	Attempts   int           `json:"attempts"`                  // handshakes that were tried, waiting included
-	Class      string        `json:"class"`                     // see docs/handshakes.md: service, or why it is none
+	Class      string        `json:"class"`                     // see docs/services.md: service, or why it is none
 	Tried      []AutoAttempt `json:"tried,omitempty"`           // each of them, with what became of it
 	FirstReply string        `json:"first_reply,omitempty"`     // the first bytes of the reply that counts, what is not ASCII escaped as in Go
 	Hex        string        `json:"first_reply_hex,omitempty"` // the same bytes

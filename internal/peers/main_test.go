@@ -4,7 +4,7 @@
 // against what the servers were told to say. "make test-peers" installs the servers and runs it.
 //
 // Each test starts its server inside the test Internet of package lab, at one address of a small network whose other
-// addresses refuse, and scans that network.
+// addresses refuse, and scans that network. Modules of grabs talk to their servers over connections of the kernel's.
 package peers
 
 import (
