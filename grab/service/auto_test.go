@@ -16,7 +16,7 @@ import (
 	"github.com/zmap-go/zmap/grab"
 )
 
-// quick are options with which silence does not take long.
+// quick are options with which silence does not take long. Servers that are to be heard need time to speak when the machine is busy.
 func quick(more ...string) map[string]string {
 	args := map[string]string{"wait": "200ms", "reply": "200ms", "pause": "0s"}
 	for _, m := range more {
@@ -104,7 +104,7 @@ func TestAutoZeroWindow(t *testing.T) {
 	}
 	s = session(t, serve(t, say(0, []byte("SSH-2.0-x\r\n"))), 0)
 	s.Half = &grab.Half{Window: 1}
-	if r, err := auto(t, s, quick()); err != nil || r.Protocol != "ssh" || r.By != askWait {
+	if r, err := auto(t, s, quick("wait=10s")); err != nil || r.Protocol != "ssh" || r.By != askWait {
 		t.Errorf("with a window: %+v, %v", r, err)
 	}
 }
@@ -172,8 +172,8 @@ func TestAutoGrabs(t *testing.T) {
 		args map[string]string
 		want []string
 	}{
-		"server first":  {mariadb, quick(), []string{`"protocol":"mysql","by":"wait","attempts":1,"class":"service"`, `"grab":{"status":"success","protocol":"mysql"`, `"server_version":"5.5.5`}},
-		"own handshake": {func(c net.Conn) { postgres(c) }, quick("max=9"), []string{`"protocol":"postgres","by":"postgres"`, `"grab":{"status":"success"`, `"supported_versions":"FATAL`}},
+		"server first":  {mariadb, quick("wait=10s"), []string{`"protocol":"mysql","by":"wait","attempts":1,"class":"service"`, `"grab":{"status":"success","protocol":"mysql"`, `"server_version":"5.5.5`}},
+		"own handshake": {func(c net.Conn) { postgres(c) }, quick("max=9", "reply=10s"), []string{`"protocol":"postgres","by":"postgres"`, `"grab":{"status":"success"`, `"supported_versions":"FATAL`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -197,14 +197,14 @@ func TestAutoGrabs(t *testing.T) {
 		})
 	}
 	// What the own module fails with is no failure of auto.
-	r, err := auto(t, session(t, serve(t, say(0, []byte("\x15\x00\x00\x00\xff\x10\x04#08004Too many conn."))), 2), quick())
+	r, err := auto(t, session(t, serve(t, say(0, []byte("\x15\x00\x00\x00\xff\x10\x04#08004Too many conn."))), 2), quick("wait=10s"))
 	if err != nil || r.Protocol != "mysql" || r.Grab == nil || r.Grab.Status != grab.ApplicationError {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, _ := auto(t, session(t, serve(t, mariadb), 2), quick("grab=false")); r.Grab != nil || r.Protocol != "mysql" {
+	if r, _ := auto(t, session(t, serve(t, mariadb), 2), quick("grab=false", "wait=10s")); r.Grab != nil || r.Protocol != "mysql" {
 		t.Errorf("not asked to grab: %+v", r)
 	}
-	if r, _ := auto(t, session(t, serve(t, mariadb), 0), quick()); r.Grab != nil || r.Protocol != "mysql" {
+	if r, _ := auto(t, session(t, serve(t, mariadb), 0), quick("wait=10s")); r.Grab != nil || r.Protocol != "mysql" {
 		t.Errorf("no connection left: %+v", r)
 	}
 }
@@ -222,6 +222,22 @@ func (p prefixed) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return p.Conn.Read(b)
+}
+
+// TestAutoNames hands on the names that the protocol's own module found.
+func TestAutoNames(t *testing.T) {
+	cfg := serverConfig(t)
+	r, err := auto(t, session(t, serveTLS(t, cfg), 5), quick("reply=10s", "order=assigned"))
+	if err != nil || r.Protocol != "tls" || r.By != askTLS {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var n grab.Namer = r
+	if names := n.Names(); len(names) != 2 || names[0].Name != "www.example.org" || n.WantsName() {
+		t.Errorf("names are %v, wanted %v", names, n.WantsName())
+	}
+	if n = new(AutoResult); n.Names() != nil || n.WantsName() {
+		t.Error("names of nothing")
+	}
 }
 
 // TestAutoPause waits between a wrong handshake and the right one.
@@ -291,7 +307,7 @@ func TestAutoEveryPort(t *testing.T) {
 		t.Error("asked, though a service was found")
 		return nil, grab.ErrConnect
 	}
-	if r, err := auto(t, s, quick("check-ports=true")); err != nil || r.Class != classService {
+	if r, err := auto(t, s, quick("check-ports=true", "wait=10s")); err != nil || r.Class != classService {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -29,6 +29,28 @@ type AutoResult struct {
 	Grab       *grab.Grab    `json:"grab,omitempty"`            // what the protocol's own module made of it
 }
 
+// Names returns the names that the protocol's own module found.
+func (r *AutoResult) Names() []grab.FoundName {
+	if n := r.namer(); n != nil {
+		return n.Names()
+	}
+	return nil
+}
+
+// WantsName says that the protocol's own module wants a name.
+func (r *AutoResult) WantsName() bool {
+	n := r.namer()
+	return n != nil && n.WantsName()
+}
+
+func (r *AutoResult) namer() grab.Namer {
+	if r.Grab == nil {
+		return nil
+	}
+	n, _ := r.Grab.Result.(grab.Namer)
+	return n
+}
+
 // An AutoAttempt is one handshake.
 type AutoAttempt struct {
 	Handshake string `json:"handshake"` // its name

@@ -215,7 +215,7 @@ func TestGrabXRDP(t *testing.T) {
 	n := newNet(t)
 	for port, layer := range map[int]string{4000: "tls", 4001: "rdp"} {
 		ini := file(t, "xrdp.ini", fmt.Sprintf("[Globals]\nfork=false\nport=tcp://%s:%d\nsecurity_layer=%s\ncrypt_level=high\ncertificate=%s\nkey_file=%s\n"+
-			"ssl_protocols=TLSv1.2, TLSv1.3\n[Logging]\nEnableSyslog=false\n", host, port, layer, cert, key))
+			"ssl_protocols=TLSv1.2, TLSv1.3\n[Logging]\nLogFile=/run/xrdp.log\nEnableSyslog=false\n", host, port, layer, cert, key))
 		server{args: []string{"xrdp", "--nodaemon", "--config", ini}, port: fmt.Sprint("tcp ", port)}.start(t, n)
 	}
 	r, err := grabOf(t, "rdp", nil, 4000)
