@@ -29,7 +29,7 @@ type AMQPResult struct {
 	ServerProperties AMQPProperties `json:"server_properties"`    // what the broker says of itself
 	Mechanisms       []string       `json:"mechanisms,omitempty"` // how to log in
 	Locales          []string       `json:"locales"`              // its languages; null of brokers that have another version
-	TLS              *TLSResult     `json:"tls,omitempty"`        // nil if there was none
+	turned
 }
 
 // AMQPProperties are those that brokers have, and the others as a JSON object in a string.
@@ -60,7 +60,7 @@ func (*amqpModule) Describe() grab.Description {
 func (m *amqpModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 	defer interrupt(ctx, s.Conn)()
 	t, conn, err := m.first(ctx, s, s.Conn)
-	r := &AMQPResult{TLS: t}
+	r := &AMQPResult{turned: turned{t}}
 	if err != nil {
 		return r, err
 	}

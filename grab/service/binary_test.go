@@ -53,6 +53,28 @@ func want(t *testing.T, got string, parts ...string) {
 
 const certificateInTLS = `"tls":{"handshake_log":{"server_hello":`
 
+// TestNamesOfTurned hands on the names of certificates, from whatever protocol they are.
+func TestNamesOfTurned(t *testing.T) {
+	cfg := serverConfig(t)
+	for name, talk := range map[string]func(net.Conn){
+		"mysql": fakeMySQL(t, cfg), "postgres": fakePostgres(t, cfg), "mssql": fakeMSSQL(t, 1, cfg), "rdp": fakeRDP(rdpConfirm(2, 0, 1), cfg),
+	} {
+		r, _, err := grabbed(t, name, nil, talk)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		n, ok := r.(grab.Namer)
+		if !ok || len(n.Names()) != 2 || n.Names()[0] != (grab.FoundName{Name: "www.example.org", Source: "san"}) || n.WantsName() {
+			t.Errorf("%s: names of %T: %v", name, r, ok)
+		}
+	}
+	for _, r := range []any{new(MySQLResult), new(PostgresResult), new(MSSQLResult), new(MongoDBResult), new(LDAPResult), new(RDPResult), new(MQTTResult), new(AMQPResult)} {
+		if n, ok := r.(grab.Namer); !ok || n.Names() != nil || n.WantsName() {
+			t.Errorf("%T without TLS: %v", r, ok)
+		}
+	}
+}
+
 func TestMySQL(t *testing.T) {
 	_, got, err := grabbed(t, "mysql", nil, fakeMySQL(t, nil))
 	if err != nil {

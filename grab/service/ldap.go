@@ -49,7 +49,7 @@ type LDAPResult struct {
 	ConfigurationNamingContext    string              `json:"configuration_naming_context,omitempty"`    // Active Directory, OpenLDAP
 	OtherAttributes               map[string][]string `json:"other_attributes,omitempty"`                // vendorName, vendorVersion and others
 	StartTLSResponse              *int32              `json:"starttls_response,omitempty"`               // result code; nil if TLS was not asked for
-	TLS                           *TLSResult          `json:"tls,omitempty"`                             // nil if there was no handshake
+	turned
 }
 
 // Operations (RFC 4511 section 4).
@@ -80,7 +80,7 @@ func (*ldapModule) Describe() grab.Description {
 func (m *ldapModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 	defer interrupt(ctx, s.Conn)()
 	t, conn, err := m.first(ctx, s, s.Conn)
-	r := &LDAPResult{TLS: t}
+	r := &LDAPResult{turned: turned{t}}
 	if err != nil {
 		return r, err
 	}

@@ -24,7 +24,7 @@ func newMongoDB(args map[string]string) (grab.Module, error) {
 type MongoDBResult struct {
 	IsMaster  *MongoDBIsMaster  `json:"is_master,omitempty"`  // the answer to isMaster
 	BuildInfo *MongoDBBuildInfo `json:"build_info,omitempty"` // the answer to buildInfo; nil if it is not told
-	TLS       *TLSResult        `json:"tls,omitempty"`        // nil if there was none
+	turned
 }
 
 // A MongoDBIsMaster is the answer to isMaster.
@@ -90,12 +90,12 @@ func (m *mongodbModule) Grab(ctx context.Context, s *grab.Session) (any, error) 
 	defer interrupt(ctx, s.Conn)()
 	t, conn, err := m.first(ctx, s, s.Conn)
 	if err != nil {
-		return &MongoDBResult{TLS: t}, err
+		return &MongoDBResult{turned: turned{t}}, err
 	}
 	if t != nil {
 		defer func() { _ = conn.Close() }()
 	}
-	r := &MongoDBResult{TLS: t}
+	r := &MongoDBResult{turned: turned{t}}
 	d, err := askMongo(conn, mongoQuery, "isMaster")
 	if err != nil {
 		if t == nil {

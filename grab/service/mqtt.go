@@ -42,7 +42,7 @@ type MQTTResult struct {
 	Response          string         `json:"response,omitempty"`        // the packet, in hexadecimal
 	Reason            string         `json:"reason,omitempty"`          // what the code means
 	Properties        map[string]any `json:"properties,omitempty"`      // MQTT 5: what the broker says of itself, by the specification's names
-	TLS               *TLSResult     `json:"tls,omitempty"`             // nil if there was none
+	turned
 }
 
 // Packets of MQTT, by their first byte.
@@ -65,9 +65,9 @@ func (m *mqttModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 	defer interrupt(ctx, s.Conn)()
 	t, conn, err := m.first(ctx, s, s.Conn)
 	if err != nil {
-		return &MQTTResult{TLS: t}, err
+		return &MQTTResult{turned: turned{t}}, err
 	}
-	r := &MQTTResult{TLS: t}
+	r := &MQTTResult{turned: turned{t}}
 	if t != nil {
 		defer func() { _ = conn.Close() }()
 	}

@@ -26,7 +26,7 @@ type MSSQLResult struct {
 	InstanceName    *string        `json:"instance_name,omitempty"`    // nil if none was named
 	PreloginOptions *MSSQLPrelogin `json:"prelogin_options,omitempty"` // what was answered
 	EncryptMode     string         `json:"encrypt_mode,omitempty"`     // ENCRYPT_ON and the like: what the server chose
-	TLS             *TLSResult     `json:"tls,omitempty"`              // nil if there was no handshake
+	turned
 }
 
 // An MSSQLPrelogin is the answer to PRELOGIN (MS-TDS section 2.2.6.5). Fields are nil for options that are not in it.

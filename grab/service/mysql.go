@@ -33,7 +33,7 @@ type MySQLResult struct {
 	ErrorCode       *int            `json:"error_code,omitempty"`       // if the server refuses us at once
 	ErrorID         string          `json:"error_id,omitempty"`         // name of the code
 	ErrorMessage    string          `json:"error_message,omitempty"`    // the server's words
-	TLS             *TLSResult      `json:"tls,omitempty"`              // nil if it was not turned to
+	turned
 
 	capabilities uint32 // CapabilityFlags as they stand
 }

@@ -26,9 +26,9 @@ func newPostgres(args map[string]string) (grab.Module, error) {
 // A PostgresResult is what a server of PostgreSQL says to those that it does not know, with the keys of zgrab2's module postgres.
 type PostgresResult struct {
 	IsSSL             bool              `json:"is_ssl"`                       // the server turned to TLS
-	TLS               *TLSResult        `json:"tls,omitempty"`                // nil if it was not turned to
 	SupportedVersions string            `json:"supported_versions,omitempty"` // the error in one line, which names them
 	ProtocolError     map[string]string `json:"protocol_error,omitempty"`     // the same by its fields: severity, code, message, file, line, routine
+	turned
 }
 
 // What a client may begin with in place of a version (PostgreSQL's manual, "Message Formats"), and a version that there is not.

@@ -25,7 +25,7 @@ type RDPResult struct {
 	SelectedProtocol string               `json:"selected_protocol,omitempty"` // standard_rdp, ssl, hybrid (CredSSP), rdstls or hybrid_ex
 	NegotiationFlags *RDPNegotiationFlags `json:"negotiation_flags,omitempty"` // nil of servers that do not negotiate
 	FailureCode      string               `json:"failure_code,omitempty"`      // why nothing was selected
-	TLS              *TLSResult           `json:"tls,omitempty"`               // nil if there was no handshake
+	turned
 }
 
 // RDPNegotiationFlags are what a server says of itself (MS-RDPBCGR section 2.2.1.2.1).

@@ -26,6 +26,23 @@ type turn struct {
 	when string
 }
 
+// What turned to TLS has the log of it, and the names in the certificate.
+type turned struct {
+	// TLS is what the handshake taught; nil if there was none.
+	TLS *TLSResult `json:"tls,omitempty"`
+}
+
+// Names returns the names that the certificate is for.
+func (t *turned) Names() []grab.FoundName {
+	if t.TLS == nil {
+		return nil
+	}
+	return t.TLS.Names()
+}
+
+// WantsName says that the server would not shake hands without a name.
+func (t *turned) WantsName() bool { return t.TLS != nil && t.TLS.WantsName() }
+
 // turnArgs are the options of a turn, for the help of modules.
 func turnArgs(ways ...string) string {
 	return "tls=" + strings.Join(ways, "|") + "   when to turn to TLS\nroots=FILE|system|none   what to judge chains against"
