@@ -20,6 +20,9 @@ const (
 	turnNever   = "never"
 )
 
+// turnStoreBytes is how many bytes of parsed certificates a module keeps to find them again: auto holds all modules at once.
+const turnStoreBytes = 1 << 20
+
 // A turn says when a protocol that is not TLS turns to it, and how.
 type turn struct {
 	tlsOptions
@@ -50,7 +53,7 @@ func turnArgs(ways ...string) string {
 
 // newTurn reads options of a turn, and hands the others to other, which may be nil: there are none.
 func newTurn(args map[string]string, other func(key, value string) error, ways ...string) (turn, error) {
-	t := turn{tlsOptions: tlsOptions{store: cert.NewStore(tlsStoreBytes)}, when: ways[0]}
+	t := turn{tlsOptions: tlsOptions{store: cert.NewStore(turnStoreBytes)}, when: ways[0]}
 	roots := "system"
 	err := eachArg(args, func(key, value string) error {
 		switch key {
