@@ -33,21 +33,31 @@ func members(c *lab.Crowd) iter.Seq[netip.Addr] {
 	}
 }
 
-// TestXDPFindsExactlyTheCrowd scans as fast as it goes, with one sender and with two, and with both ways to end connections.
+// TestXDPFindsExactlyTheCrowd scans as fast as it goes, with one sender and with two, and at a rate at which the cable's queue
+// never fills; with both ways to end connections.
 func TestXDPFindsExactlyTheCrowd(t *testing.T) {
+	const easy = 100_000 // probes/s
 	net, crowd := startCrowd(t)
 	for _, c := range []struct {
 		name    string
+		link    string
 		rst     link.RSTPolicy
 		senders int
-	}{{"kernel resets", link.RSTPass, 1}, {"link resets", link.RSTReset, 1}, {"two senders", link.RSTReset, 2}} {
+		rate    float64
+	}{
+		{"kernel resets", "auto", link.RSTPass, 1, Unlimited},
+		{"link resets", "auto", link.RSTReset, 1, Unlimited},
+		{"two senders", "auto", link.RSTReset, 2, Unlimited},
+		{"kernel resets in time", "xdp", link.RSTPass, 1, easy},
+		{"link resets in time", "xdp", link.RSTReset, 1, easy},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, err := net.Stats(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			cfg, rows := synScan(crowdNetwork)
-			cfg.Rate, cfg.Link, cfg.RST, cfg.Senders = Unlimited, "auto", c.rst, c.senders
+			cfg.Rate, cfg.Link, cfg.RST, cfg.Senders = c.rate, c.link, c.rst, c.senders
 			r := run(t, cfg)
 			if r.Link != "xdp" || r.Reason != engine.WalkDone || r.Lost != 0 || r.Refused != 0 {
 				t.Errorf("link %s (%s), %v, %d answers lost, %d probes refused: want xdp, walk done, none", r.Link, r.Why, r.Reason, r.Lost, r.Refused)
@@ -61,9 +71,9 @@ func TestXDPFindsExactlyTheCrowd(t *testing.T) {
 			if n := after.Crowd.SYNs - before.Crowd.SYNs; n != 1<<16 || r.Sent != n || hosts != r.SuccessTotal {
 				t.Errorf("%d SYNs arrived, %d sent by our count; %d hosts answered, %d by our count", n, r.Sent, hosts, r.SuccessTotal)
 			}
-			// Two processors together can fill the cable's queue, and the program has no way to send a second time: then up to a
-			// third is missing. A real host repeats its SYN-ACK, and gets another RST.
-			if n := after.Crowd.Resets - before.Crowd.Resets; n > hosts || n == 0 || c.senders == 1 && n != hosts {
+			// Probes can fill the cable's queue, and neither the kernel nor the program sends a second time what finds it full: then
+			// up to a third is missing. A real host repeats its SYN-ACK, and gets another RST.
+			if n := after.Crowd.Resets - before.Crowd.Resets; n > hosts || n < hosts/2 || c.rate == easy && n != hosts {
 				t.Errorf("%d of %d connections were reset", n, hosts)
 			}
 		})
