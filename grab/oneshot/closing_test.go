@@ -17,9 +17,10 @@ func TestCloseWaitsForTheOtherEnd(t *testing.T) {
 		p := newPeer(t, Config{})
 		c := p.open()
 		io.WriteString(c, "bye")
+		synctest.Wait() // else it is chance whether one segment has both
 		c.Close()
 		synctest.Wait()
-		p.expect("0ms FIN|PSH|ACK seq 0+3 ack 0")
+		p.expect("0ms PSH|ACK seq 0+3 ack 0", "0ms FIN|ACK seq 3+0 ack 0")
 		p.segment(0, 4, packet.ACK, 65535, "")
 		p.segment(0, 4, packet.ACK|packet.FIN, 65535, "")
 		synctest.Wait()

@@ -92,8 +92,12 @@ func (s *sending) finished() bool { return s.fin && s.una == s.end+1 }
 func (s *sending) pick(now time.Duration) (seq uint32, n int, flags packet.TCPFlags, ok bool) {
 	if s.again {
 		s.again = false
-		if s.una != s.last() {
-			n, flags = s.piece(s.una, s.mss)
+		// No more than what was sent: else the other side would acknowledge what we do not know of.
+		if flight := s.flight(); flight > 0 {
+			n, flags = s.piece(s.una, flight)
+			if uint32(n) == flight {
+				flags &^= packet.FIN
+			}
 			return s.una, n, flags, true
 		}
 	}
