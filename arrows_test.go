@@ -67,7 +67,7 @@ func rooms() []room {
 		{"grab/service", []string{"cert", "grab", "grab/hello"}, []string{"github.com/zmap/zcrypto", "golang.org/x/crypto", "syscall"}, "level 3: one protocol a file; old TLS and SSH are others' work; syscall for the names of errors"},
 		{"grab/oneshot", []string{"grab", "link", "packet"}, []string{"syscall"}, "level 2: connections in user space; syscall for the names of errors"},
 		{"grab/handover", []string{"grab", "link", "packet"}, []string{"golang.org/x/sys", "syscall", "unsafe"}, "level 2: half-open connections become the kernel's, by TCP_REPAIR"},
-		{"grab/pool", []string{"grab"}, nil, "level 2: admits, runs and accounts for grabs"},
+		{"grab/pool", []string{"grab"}, []string{"golang.org/x/time"}, "level 2: admits, runs and accounts for grabs"},
 		{"grab/name", []string{"grab"}, []string{"golang.org/x/net", "golang.org/x/sys"}, "level 2: host names for addresses; x/net for public suffixes and DNS, x/sys to map files"},
 		{"fingerprint", nil, []string{"go.yaml.in/yaml"}, "level 0: rules that name what answered"},
 		{"internal/firewall", []string{"link"}, []string{"github.com/google/nftables", "github.com/mdlayher/netlink", "golang.org/x/sys"}, "level 2: keeps answers from the host's own stack, by rules that go with us"},
