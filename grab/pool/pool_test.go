@@ -120,13 +120,15 @@ func TestNobodyIsPressed(t *testing.T) {
 				}
 			}
 			var e ends
-			p := started(t, Config{Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: inFlight, PerAddr: perAddr, PerNet: perNet,
+			p := started(t, Config{
+				Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: inFlight, PerAddr: perAddr, PerNet: perNet,
 				Module: doing(func(_ context.Context, s *grab.Session) (any, error) {
 					add(s.Addr, 1)
 					time.Sleep(time.Duration(r2(seed, s.Port)) * time.Millisecond)
 					add(s.Addr, -1)
 					return nil, nil
-				})})
+				}),
+			})
 			const works = 500
 			for i := range works {
 				if !p.Offer(Work{Target: grab.Target{Addr: addr(r.IntN(40) * 29), Port: uint16(i)}, Row: i}) {
@@ -159,13 +161,15 @@ func r2(seed uint64, port uint16) int { return rand.New(rand.NewPCG(seed, uint64
 func TestSlowHostHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e ends
-		p := started(t, Config{Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: 4,
+		p := started(t, Config{
+			Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: 4,
 			Module: doing(func(_ context.Context, s *grab.Session) (any, error) {
 				if s.Addr == addr(0) {
 					time.Sleep(time.Minute)
 				}
 				return nil, nil
-			})})
+			}),
+		})
 		for range 50 {
 			p.Offer(Work{Target: grab.Target{Addr: addr(0)}})
 		}
@@ -187,8 +191,10 @@ func TestSlowHostHoldsUpNobody(t *testing.T) {
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e ends
-		p := started(t, Config{Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: 1, Queue: 10,
-			Module: doing(func(context.Context, *grab.Session) (any, error) { time.Sleep(time.Second); return nil, nil })})
+		p := started(t, Config{
+			Main: &pipes{transport: grab.Dial}, Done: e.done, InFlight: 1, Queue: 10,
+			Module: doing(func(context.Context, *grab.Session) (any, error) { time.Sleep(time.Second); return nil, nil }),
+		})
 		offer := func() bool { return p.Offer(Work{Target: grab.Target{Addr: addr(1)}}) }
 		offer()
 		synctest.Wait() // it runs
@@ -226,8 +232,10 @@ func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e ends
 		main := &pipes{transport: grab.Dial}
-		p := started(t, Config{Main: main, More: main, Done: e.done, Rate: 50,
-			Module: doing(func(ctx context.Context, s *grab.Session) (any, error) { return s.More(ctx) })})
+		p := started(t, Config{
+			Main: main, More: main, Done: e.done, Rate: 50,
+			Module: doing(func(ctx context.Context, s *grab.Session) (any, error) { return s.More(ctx) }),
+		})
 		began := time.Now()
 		for i := range 50 {
 			p.Offer(Work{Target: grab.Target{Addr: addr(i)}})
@@ -245,12 +253,14 @@ func TestPace(t *testing.T) {
 func TestCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e ends
-		p := started(t, Config{Main: &pipes{transport: grab.Dial, serve: func(c net.Conn) { io.Copy(io.Discard, c) }}, Done: e.done, InFlight: 2,
+		p := started(t, Config{
+			Main: &pipes{transport: grab.Dial, serve: func(c net.Conn) { io.Copy(io.Discard, c) }}, Done: e.done, InFlight: 2,
 			Limits: grab.Limits{Timeout: time.Hour},
 			Module: doing(func(_ context.Context, s *grab.Session) (any, error) {
 				_, err := s.Conn.Read(make([]byte, 1))
 				return "partial", err
-			})})
+			}),
+		})
 		for i := range 5 {
 			p.Offer(Work{Target: grab.Target{Addr: addr(i)}, Row: i})
 		}
@@ -279,13 +289,15 @@ func TestCutShort(t *testing.T) {
 func TestPanicEndsOneGrab(t *testing.T) {
 	var e ends
 	var log bytes.Buffer
-	p := started(t, Config{Main: &pipes{transport: grab.Dial}, Done: e.done, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	p := started(t, Config{
+		Main: &pipes{transport: grab.Dial}, Done: e.done, Log: slog.New(slog.NewTextHandler(&log, nil)),
 		Module: doing(func(_ context.Context, s *grab.Session) (any, error) {
 			if s.Port == 7 {
 				panic("seven")
 			}
 			return nil, nil
-		})})
+		}),
+	})
 	for i := range 20 {
 		p.Offer(Work{Target: grab.Target{Addr: addr(i), Port: uint16(i)}})
 	}

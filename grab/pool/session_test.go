@@ -45,13 +45,15 @@ func (l list) Next(_ context.Context, _ *grab.Target, sofar []grab.Grab) (string
 // TestOneGrabForEachName makes the first over the half-open connection and the others by the dialer.
 func TestOneGrabForEachName(t *testing.T) {
 	half, dial := &pipes{transport: grab.Oneshot}, &pipes{transport: grab.Dial}
-	grabs, c := one(t, Config{Main: half, More: dial, Names: list{"a.example", "b.example"},
+	grabs, c := one(t, Config{
+		Main: half, More: dial, Names: list{"a.example", "b.example"},
 		Module: doing(func(_ context.Context, s *grab.Session) (any, error) {
 			if (s.Half != nil) != (s.Name == "") {
 				t.Errorf("half %v for %q", s.Half, s.Name)
 			}
 			return s.Name, nil
-		})}, Work{Target: grab.Target{Addr: addr(1)}, Half: new(grab.Half)})
+		}),
+	}, Work{Target: grab.Target{Addr: addr(1)}, Half: new(grab.Half)})
 	if len(grabs) != 3 || half.halves != 1 || len(half.opened) != 1 || len(dial.opened) != 2 || c.Connections != 3 || c.Done != 1 {
 		t.Fatalf("%d grabs, %d by the scan's connection, %d dialled; %+v", len(grabs), len(half.opened), len(dial.opened), c)
 	}

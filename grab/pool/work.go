@@ -15,7 +15,7 @@ import (
 func (p *Pool) work(w *item) {
 	defer p.ended(w)
 	if p.cfg.Names == nil {
-		g := p.attempt(w, &w.Target, w.Half)
+		g := p.attempt(&w.Target, w.Half)
 		p.count.grabbed(g.Status)
 		p.cfg.Done(&w.Work, g, true)
 		return
@@ -26,7 +26,7 @@ func (p *Pool) work(w *item) {
 	for ok {
 		t := w.Target
 		t.Name = name
-		g := p.attempt(w, &t, half)
+		g := p.attempt(&t, half)
 		half = nil
 		g.SNI = name
 		if name != "" {
@@ -48,7 +48,7 @@ func (p *Pool) work(w *item) {
 }
 
 // attempt is one grab.
-func (p *Pool) attempt(w *item, t *grab.Target, half *grab.Half) grab.Grab {
+func (p *Pool) attempt(t *grab.Target, half *grab.Half) grab.Grab {
 	supplier := p.cfg.Main
 	if half == nil && supplier.Transport() != grab.Dial {
 		supplier = p.cfg.More
