@@ -87,6 +87,9 @@ func matchTCP(p *packet.Parsed, tags validate.Source) (target.Target, validate.T
 	return target.Target{Addr: p.Src, Port: p.SrcPort}, tag, tags.Ports().Match(tag, p.DstPort, tags.Tries())
 }
 
+// SYNWindow is the window that probes of TCP offer, in bytes: the most without scaling.
+const SYNWindow = 65535
+
 // tcpEncoder makes segments that differ in addresses, ports and numbers, for one sender.
 type tcpEncoder struct {
 	envelope Envelope
@@ -100,7 +103,7 @@ type tcpEncoder struct {
 func (e *tcpEncoder) Template(_ uint32, frame []byte) int {
 	n := packet.TCPLen + len(e.options)
 	seg := e.envelope.Template(frame, packet.ProtoTCP, n)
-	f := packet.TCPFields{Flags: e.flags, Window: 65535, Options: e.options}
+	f := packet.TCPFields{Flags: e.flags, Window: SYNWindow, Options: e.options}
 	e.base = f.Encode(seg).BaseSum(packet.PseudoHeader(netip.Addr{}, netip.Addr{}, packet.ProtoTCP, n))
 	return e.envelope.FrameLen()
 }

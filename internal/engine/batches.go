@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"sync"
 
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
@@ -33,6 +34,8 @@ type batch struct {
 	rows    []*record.Record
 	n       int
 	indexes []uint64 // of the rows' targets
+	// halves are the connections of rows whose hosts have accepted, for grabs; invalid ones for all others. Empty without grabs.
+	halves []grab.Half
 }
 
 // A stock holds the batches that are empty. The one that was given back last is taken first: its rows are still in the
@@ -72,7 +75,7 @@ func (s *stock) take() *batch {
 
 // give takes back a batch that the collector has done with.
 func (s *stock) give(b *batch) {
-	b.n, b.indexes = 0, b.indexes[:0]
+	b.n, b.indexes, b.halves = 0, b.indexes[:0], b.halves[:0]
 	s.mu.Lock()
 	s.idle = append(s.idle, b)
 	s.mu.Unlock()

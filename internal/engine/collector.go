@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/annotate"
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/record"
 )
 
@@ -17,6 +18,7 @@ type collector struct {
 	failed int                // outputs
 	hooked bool               // a hook looks at rows
 	notes  annotate.Annotator // nil if nobody reads what it says
+	spare  []*hit             // whose grabs are done
 }
 
 // run ends when the queue is closed.
@@ -26,18 +28,21 @@ func (c *collector) run() {
 	if s.read().notes {
 		c.notes = s.cfg.Notes
 	}
+	grabbed := s.grabs.finished()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case b, ok := <-s.queue:
 			if !ok {
-				c.flush()
+				c.finish()
 				return
 			}
 			s.reopen()
 			c.take(b)
 			s.free.give(b)
+		case g := <-grabbed:
+			c.takeGrab(&g)
 		case <-tick.C:
 			s.reopen() // a receiver may have closed the gate just after the last batch was taken
 			c.flush()
@@ -45,13 +50,18 @@ func (c *collector) run() {
 	}
 }
 
-// take writes a batch's rows to those outputs that want them, until there are as many as max-results allows.
+// take writes a batch's rows to those outputs that want them, or has them grabbed first, until there are as many as max-results
+// allows.
 func (c *collector) take(b *batch) {
 	s := c.scan
-	most := s.cfg.Limits.MaxResults
 	for i, row := range b.rows[:b.n] {
-		if most > 0 && s.rows.Load() >= most || s.halted.Load() {
-			return
+		var half *grab.Half
+		if len(b.halves) > 0 && b.halves[i].Remote.IsValid() {
+			half = &b.halves[i]
+		}
+		if c.enough() {
+			c.reset(half)
+			continue
 		}
 		if c.notes != nil {
 			s.layout.setNotes(row, c.notes)
@@ -59,15 +69,30 @@ func (c *collector) take(b *batch) {
 		if c.hooked {
 			s.answered(row, b.indexes[i])
 		}
-		if !c.write(row) {
-			continue
+		if half == nil || !c.grab(row, half) {
+			c.put(row)
 		}
-		if s.cfg.Hooks.Row != nil {
-			s.cfg.Hooks.Row(row)
-		}
-		if s.rows.Add(1) == most {
-			s.stop.stopScan(MaxResults, nil)
-		}
+	}
+}
+
+// enough says that no more rows are to be written.
+func (c *collector) enough() bool {
+	s := c.scan
+	most := s.cfg.Limits.MaxResults
+	return most > 0 && s.rows.Load() >= most || s.halted.Load()
+}
+
+// put writes a row to those outputs that want it, and counts it.
+func (c *collector) put(row *record.Record) {
+	s := c.scan
+	if !c.write(row) {
+		return
+	}
+	if s.cfg.Hooks.Row != nil {
+		s.cfg.Hooks.Row(row)
+	}
+	if most := s.cfg.Limits.MaxResults; s.rows.Add(1) == most {
+		s.stop.stopScan(MaxResults, nil)
 	}
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 	// be nil.
 	OnLost func(*OutputError)
 	Hooks  Hooks
+	// Grabs carries accepted connections on; nil leaves them alone. Then rows have the field [GrabField] besides.
+	Grabs Grabber
 }
 
 // An Order gives out the indexes of the targets to ask, in order: a [permute.Walk], or a [permute.Listed]. It is owned by one

@@ -19,6 +19,7 @@ type Counts struct {
 	Frames   uint64 // frames looked at
 	Passed   uint64 // answers whose tag and target were right
 	Failed   uint64 // frames that were no answer to us
+	Segments uint64 // frames of connections that grabs carried on, and what came for them when the cooldown was over
 
 	SuccessTotal, SuccessUnique   uint64 // successful answers, all and first ones
 	CooldownTotal, CooldownUnique uint64 // those of them that came after sending had ended
@@ -41,6 +42,7 @@ type sendCounts struct {
 // heard are a receiver's own counters, which nobody else looks at.
 type heard struct {
 	frames, passed, failed, fragments uint64
+	segments                          uint64
 	success, unique                   uint64
 	cooldown, cooldownUnique          uint64
 	app, appUnique                    uint64
@@ -69,6 +71,7 @@ func (r *recvCounts) addTo(c *Counts) {
 	c.Frames += h.frames
 	c.Passed += h.passed
 	c.Failed += h.failed
+	c.Segments += h.segments
 	c.Fragments += h.fragments
 	c.SuccessTotal += h.success
 	c.SuccessUnique += h.unique

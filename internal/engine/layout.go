@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zmap-go/zmap/annotate"
@@ -41,6 +42,7 @@ type layout struct {
 	module  int // position of the module's first field
 	system  int // position of the first system field
 	notes   int // position of the first field of an annotation
+	data    int // position of the grab, behind those; the end of the row if there is none
 	success int
 	number  bool // success is a number in the rows of this module, 0 or 1
 	app     int  // position of app_success, -1 if the module has none
@@ -68,11 +70,16 @@ func CheckNotes(d probe.Description, notes []record.Field) error {
 		d.Name, strings.Join(taken, ", "))
 }
 
-// newLayout returns the layout of rows of a probe module with an annotation.
-func newLayout(d probe.Description, notes ...record.Field) (layout, error) {
-	l := layout{schema: Schema(d, notes...), module: len(ipFields()), app: -1}
+// newLayout returns the layout of rows of a probe module with an annotation, and with grabs or without.
+func newLayout(d probe.Description, grabs bool, notes ...record.Field) (layout, error) {
+	l := layout{module: len(ipFields()), app: -1}
 	l.system = l.module + d.Schema.Len()
 	l.notes = l.system + len(systemFields())
+	l.data = l.notes + len(notes)
+	if grabs {
+		notes = append(slices.Clip(notes), GrabField())
+	}
+	l.schema = Schema(d, notes...)
 	var ok bool
 	if l.success, ok = l.schema.Lookup("success"); !ok {
 		return layout{}, fmt.Errorf("probe module %s has no field success", d.Name)
@@ -140,5 +147,5 @@ func (l *layout) setSystem(row *record.Record, cooldown bool, at int64, times bo
 
 // setNotes writes what is known about the row's address.
 func (l *layout) setNotes(row *record.Record, a annotate.Annotator) {
-	a.Annotate(row.Values[0].Addr(), row.Values[l.notes:])
+	a.Annotate(row.Values[0].Addr(), row.Values[l.notes:l.data])
 }

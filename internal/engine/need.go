@@ -51,7 +51,7 @@ func (n *need) add(l *layout, fields []int) {
 			n.module = true
 		case i < l.notes:
 			n.times = true
-		default:
+		case i < l.data:
 			n.notes = true
 		}
 	}

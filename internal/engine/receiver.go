@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
@@ -40,6 +41,7 @@ type receiver struct {
 	counts *recvCounts // where count is shown
 	until  int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
 	past   bool        // a frame came after that: all before it have been looked at
+	deaf   bool        // the cooldown is over and grabs are not: what is no segment of theirs is too late
 }
 
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
@@ -57,6 +59,9 @@ func (r *receiver) run() {
 		if err != nil {
 			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
 			return
+		}
+		if r.scan.grabs != nil {
+			r.deaf = isClosed(r.scan.grabs.over)
 		}
 		if over = isClosed(r.scan.listening); over {
 			r.until = r.scan.heardUntil
@@ -86,6 +91,10 @@ func (r *receiver) take(f *link.Frame) {
 	if p.Fragment != packet.NotFragment {
 		c.fragments++
 	}
+	if r.scan.grabs != nil && p.Kind == packet.KindTCP && !r.takeSegment(p) || r.deaf {
+		c.segments++
+		return
+	}
 	t, ok := r.recognise()
 	if !ok {
 		c.failed++
@@ -97,6 +106,9 @@ func (r *receiver) take(f *link.Frame) {
 	}
 	r.fill(r.batch.rows[r.batch.n], f, &t)
 	r.batch.indexes = append(r.batch.indexes, t.Index)
+	if r.scan.grabs != nil {
+		r.batch.halves = append(r.batch.halves, r.half(f.At, &t))
+	}
 	if r.batch.n++; r.batch.n == len(r.batch.rows) {
 		r.flush()
 	}
@@ -141,12 +153,18 @@ func (r *receiver) judge() {
 			outcome = dedup.Success
 		}
 		repeat := s.cfg.Seen.See(index, outcome)
+		if s.grabs != nil && (!success || repeat) {
+			r.batch.halves[i] = grab.Half{}
+		}
 		r.tally(row, success, repeat, s.layout.isCooldown(row))
 		if s.firstOnly && (!success || repeat) {
 			continue
 		}
 		s.layout.setRepeat(row, repeat)
 		rows[kept], rows[i], indexes[kept] = row, rows[kept], index
+		if s.grabs != nil {
+			r.batch.halves[kept] = r.batch.halves[i]
+		}
 		kept++
 	}
 	r.batch.n, r.batch.indexes = kept, indexes[:kept]

@@ -32,6 +32,7 @@ type Scan struct {
 	outputs   []output
 	firstOnly bool // nobody wants other rows than first successes
 	halted    atomic.Bool
+	grabs     *grabbing // nil without grabs
 	queue     chan *batch
 	free      *stock
 
@@ -61,7 +62,7 @@ func New(cfg Config) (*Scan, error) {
 	if err := CheckNotes(desc, cfg.noted()); err != nil {
 		return nil, err
 	}
-	lay, err := newLayout(desc, cfg.noted()...)
+	lay, err := newLayout(desc, cfg.Grabs != nil, cfg.noted()...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,9 @@ func New(cfg Config) (*Scan, error) {
 		free:        newStock(lay.schema, batchesFor(len(cfg.Link.RX))),
 		sendingDone: make(chan struct{}),
 		listening:   make(chan struct{}),
+	}
+	if s.grabs = newGrabbing(cfg.Grabs); s.grabs != nil {
+		s.gate.busy = cfg.Grabs.Full
 	}
 	s.firstPort = cfg.Space.At(0).Port
 	if desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort) {
@@ -120,6 +124,11 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 		stop := SinkStop(err)
 		return Result{Reason: stop.Reason, Outputs: s.results()}, stop
 	}
+	if s.grabs != nil {
+		if err := s.grabs.Start(s.grabs.done); err != nil {
+			return Result{Outputs: s.results()}, err
+		}
+	}
 	collected := make(chan struct{})
 	go func() { defer close(collected); (&collector{scan: s}).run() }()
 	res.RecvStart = time.Now()
@@ -140,6 +149,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	close(s.sendingDone)
 
 	s.cooldown(ctx)
+	s.finishGrabs(ctx)
 	s.heardUntil = time.Now().UnixNano()
 	close(s.listening)
 	receivers.Wait()

@@ -57,6 +57,7 @@ type line struct {
 	port                      uint16
 	class                     string
 	success, repeat, cooldown bool
+	data                      string // of a grab
 }
 
 // A plan says what a trial is: everything has a default but hosts, without which nobody answers.
@@ -200,6 +201,7 @@ func (x *trial) Write(r *record.Record) error {
 		at: time.Since(x.start), addr: get("saddr").Addr(), port: uint16(get("sport").Uint()),
 		class:   strings.Clone(get("classification").Text()),
 		success: get("success").Bool(), repeat: get("repeat").Bool(), cooldown: get("cooldown").Bool(),
+		data: string(get("data").Bytes()),
 	})
 	return nil
 }
@@ -241,7 +243,7 @@ func (x *trial) end(t *testing.T, want Stop) Result {
 	if want == WalkDone && res.Received != res.Frames+res.Lost {
 		t.Errorf("%d frames received, but %d looked at and %d lost", res.Received, res.Frames, res.Lost)
 	}
-	if res.Passed+res.Failed != res.Frames || res.Rows != uint64(len(x.rows)) || res.ActiveSenders != 0 {
+	if res.Passed+res.Failed+res.Segments != res.Frames || res.Rows != uint64(len(x.rows)) || res.ActiveSenders != 0 {
 		t.Errorf("counts contradict each other, or the %d rows: %+v", len(x.rows), res.Counts)
 	}
 	return res

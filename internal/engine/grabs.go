@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
+)
+
+// A Grabber carries on the connections that hosts have accepted. Package zmap makes one of a pool of grabs and what supplies
+// them with connections.
+type Grabber interface {
+	// Name is the module's: the key under which the field data has its grab.
+	Name() string
+	// Start is called once, before the first frame: done is to be told of every grab, with the row that Offer got; last says that
+	// it was the last one for that row. It may block.
+	Start(done func(row any, g *grab.Grab, last bool)) error
+	// Input takes a segment that came to a port of the scan, and says whether it belongs to a connection that is carried on here.
+	// Receivers call it, and p is valid during the call only.
+	Input(p *packet.Parsed) bool
+	// Offer gives a half-open connection and its row to be grabbed, and does not block: it returns false where there is no room.
+	// Until the last of the row's grabs is done h is the grabber's.
+	Offer(t grab.Target, h *grab.Half, row any) bool
+	// Reset ends a half-open connection that is not grabbed.
+	Reset(h *grab.Half)
+	// Full says that so many wait that the senders should, too. They ask before every batch.
+	Full() bool
+	// Drain returns when all grabs are done. When ctx ends it cuts short those that are not.
+	Drain(ctx context.Context) error
+}
+
+// GrabField is the field that rows of a scan with grabs have behind all others.
+func GrabField() record.Field {
+	return record.Field{Name: "data", Type: record.JSON, Doc: "what the grab of the service learned, under the name of its module"}
+}
+
+// grabbing is what a scan has that grabs.
+//
+//	receiver ── rows with their Half ──> collector ── Offer ──> Grabber ── done ──> grabbed ──> collector ──> sinks
+//	   └─────────── Input ──────────────────────────────────────> (connections)
+type grabbing struct {
+	Grabber
+	grabbed chan grabbed
+	over    chan struct{} // closed when the cooldown is over: only segments of connections are still of interest
+}
+
+// A grabbed is a grab that is done, with its row.
+type grabbed struct {
+	hit  *hit
+	doc  []byte // {"module": grab}
+	last bool
+}
+
+// A hit is the copy of a row whose grab is under way, and its connection. The collector owns the row.
+type hit struct {
+	row  *record.Record
+	half grab.Half
+}
+
+// doneQueue is how many finished grabs wait for the collector before those behind them wait with their connections closed.
+const doneQueue = 256
+
+// newGrabbing returns nil if the scan grabs nothing.
+func newGrabbing(g Grabber) *grabbing {
+	if g == nil {
+		return nil
+	}
+	return &grabbing{Grabber: g, grabbed: make(chan grabbed, doneQueue), over: make(chan struct{})}
+}
+
+// done is told of every grab, by the goroutine that made it: so documents are made by many at once.
+func (g *grabbing) done(row any, result *grab.Grab, last bool) {
+	doc, err := json.Marshal(map[string]*grab.Grab{g.Name(): result})
+	if err != nil { // a mistake of the module: without what it learned there is nothing in it that could be one
+		result.Result, result.Status, result.Error = nil, grab.UnknownError, fmt.Sprintf("write result: %v", err)
+		doc, _ = json.Marshal(map[string]*grab.Grab{g.Name(): result})
+	}
+	g.grabbed <- grabbed{row.(*hit), doc, last}
+}
+
+// finished returns the channel of finished grabs; nil, which is never ready, if there are none.
+func (g *grabbing) finished() chan grabbed {
+	if g == nil {
+		return nil
+	}
+	return g.grabbed
+}
+
+// takeSegment gives a segment to the connection that it belongs to, and says whether there is more to do with it: it may answer a
+// probe. What belongs to a connection but for a SYN-ACK, which may be a repeat, does not; nor does what only connections send.
+func (r *receiver) takeSegment(p *packet.Parsed) (answer bool) {
+	mine := r.scan.grabs.Input(p)
+	flags := p.TCP.Flags()
+	opening := flags.Has(packet.SYN | packet.ACK)
+	return opening || !mine && flags.Has(packet.RST)
+}
+
+// defaultMSS is what a SYN-ACK without the option means (RFC 9293 section 3.7.1).
+const defaultMSS = 536
+
+// half returns the half-open connection that a SYN-ACK to one of our SYNs stands for. The SYN offered no options but its MSS.
+func (r *receiver) half(at int64, t *target.Target) grab.Half {
+	p := &r.parsed
+	h := grab.Half{
+		Local: netip.AddrPortFrom(p.Dst, p.TCP.DstPort()), Remote: netip.AddrPortFrom(p.Src, p.TCP.SrcPort()),
+		Next: p.TCP.Ack(), Peer: p.TCP.Seq() + 1, Offered: probe.SYNWindow, Window: p.TCP.Window(), MSS: defaultMSS, At: time.Unix(0, at),
+	}
+	if o := p.TCP.Options(); o.HasMSS {
+		h.MSS = o.MSS
+	}
+	hops, i, ok := r.scan.cfg.Route.Hops, uint16(0), true
+	if r.scan.cfg.Hop != nil {
+		i, ok = r.scan.cfg.Hop(t.Addr)
+	}
+	if ok && int(i) < len(hops) {
+		h.Hop = hops[i]
+	}
+	return h
+}
+
+// finishGrabs waits for the grabs that are under way when the cooldown is over: as long as they take, by their own limits, but if
+// the scan is to end at once, or was interrupted, no longer than the grace.
+func (s *Scan) finishGrabs(ctx context.Context) {
+	if s.grabs == nil {
+		return
+	}
+	close(s.grabs.over)
+	limit, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-stop:
+			return
+		case <-s.stop.scan:
+		case <-ctx.Done():
+			s.stop.interrupt(context.Cause(ctx))
+			s.clock.SleepUntil(s.clock.Now()+int64(s.cfg.Limits.Grace), stop)
+		}
+		cancel(errCut)
+	}()
+	_ = s.grabs.Drain(limit) // why it was cut short is what stopped the scan
+}
+
+var errCut = errors.New("scan ended")
+
+// grab gives a row and its connection to be grabbed, unless no output would take the row, or there is no room. Then the connection
+// is reset, and it returns false.
+func (c *collector) grab(row *record.Record, half *grab.Half) bool {
+	s := c.scan
+	if !c.wanted(row) {
+		c.reset(half)
+		return false
+	}
+	var h *hit
+	if n := len(c.spare); n > 0 {
+		h, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		h = &hit{row: record.New(s.layout.schema)}
+	}
+	h.row.Set(row)
+	h.half = *half
+	if s.grabs.Offer(grab.Target{Addr: half.Remote.Addr(), Port: half.Remote.Port()}, &h.half, h) {
+		return true
+	}
+	c.spare = append(c.spare, h)
+	c.reset(half)
+	return false
+}
+
+// wanted says whether an output would take the row.
+func (c *collector) wanted(row *record.Record) bool {
+	for i := range c.scan.outputs {
+		if o := &c.scan.outputs[i]; o.err == nil && o.wants(&c.scan.layout, row) {
+			return true
+		}
+	}
+	return false
+}
+
+// reset ends a connection that is not grabbed, if there is one.
+func (c *collector) reset(half *grab.Half) {
+	if half != nil {
+		c.scan.grabs.Reset(half)
+	}
+}
+
+// takeGrab writes the row of a grab.
+func (c *collector) takeGrab(g *grabbed) {
+	row := g.hit.row
+	if !c.enough() {
+		v, err := row.Document(g.doc)
+		if err != nil { // what encoding/json has written is a document
+			v = record.Value{}
+		}
+		row.Values[c.scan.layout.data] = v
+		c.put(row)
+	}
+	if g.last {
+		row.Reset()
+		c.spare = append(c.spare, g.hit)
+	}
+}
+
+// finish writes what is left at the end.
+func (c *collector) finish() {
+	for grabbed := c.scan.grabs.finished(); len(grabbed) > 0; {
+		g := <-grabbed
+		c.takeGrab(&g)
+	}
+	c.flush()
+}
