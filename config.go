@@ -94,6 +94,10 @@ type Config struct {
 	Dedup       dedup.Method // zero means full for one port, window for more
 	DedupWindow int          // 0 means [dedup.DefaultWindow]
 
+	// Grab, if set, speaks with hosts that accept a connection, and rows have what that taught in the field data. The probe
+	// must be tcp_synscan with the arguments smallest-probes, which is the default then.
+	Grab *Grab
+
 	Hooks Hooks // what to call while the scan runs
 	// Log gets what a user may want to know and no error says, before the first probe: entries of lists that were passed over
 	// (Error), doubts about arguments, addresses and routes (Warn), targets that are asked by ARP (Info), the way and the link

@@ -77,7 +77,11 @@ func (s *setup) chooseLink(ctx context.Context, e *Explanation) error {
 	if s.DryRun != nil || e.Path.Missing != nil {
 		return nil
 	}
-	choice, err := link.Choose(ctx, s.linkConfig(&e.Plan), s.Link, s.engines()...)
+	var choice link.Choice
+	err := s.eachTransport(&e.Plan, func() (err error) {
+		choice, err = link.Choose(ctx, s.linkConfig(&e.Plan), s.Link, s.engines()...)
+		return err
+	})
 	switch {
 	case err == nil:
 		e.Link, e.Why = choice.Name, choice.Why
@@ -111,5 +115,5 @@ func (e *Explanation) addMemory(s *setup, c *course) {
 	}
 	first, most := s.memory(c).Memory()
 	add("targets that have answered", first, most)
-	add("rows not written yet", 0, engine.Memory(s.desc, max(1, s.linkConfig(&e.Plan).Receivers), annotate.Join(s.Annotate...).Fields()...))
+	add("rows not written yet", 0, engine.Memory(s.desc, max(1, s.linkConfig(&e.Plan).Receivers), s.fields(annotate.Join(s.Annotate...).Fields())...))
 }

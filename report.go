@@ -6,6 +6,8 @@ import (
 
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/record"
@@ -39,6 +41,8 @@ type Plan struct {
 	Cooldown    time.Duration     // listening after the last probe
 	Senders     int               // sending threads
 	Dedup       dedup.Method      // never MethodAuto
+	Grab        string            // name of the module that hosts are asked with; "" means none
+	Transport   grab.Transport    // what makes its connections
 	Link        string            // name of the link engine
 	Why         string            // one line: why that one
 }
@@ -47,6 +51,7 @@ type Plan struct {
 type Report struct {
 	Plan
 	Counts
+	Grabs              pool.Counts    // zero without grabs
 	Reason             Stop           // why it ended; StopNone if it never began
 	FinalRate          float64        // as Rate, at the end: another if [Control.SetRate] changed it
 	Outputs            []OutputResult // as in Config

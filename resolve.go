@@ -52,7 +52,7 @@ func resolve(c Config) (*setup, error) {
 		}
 	}
 	if s.Probe == nil {
-		p, err := probe.New("tcp_synscan", probe.Args{})
+		p, err := s.defaultProbe()
 		if err != nil {
 			return s, err
 		}
@@ -64,6 +64,7 @@ func resolve(c Config) (*setup, error) {
 		s.desc = s.Probe.Describe()
 	}
 	note("Annotate", "", s.resolveNotes())
+	note("Grab", "", s.checkGrab())
 	note("Ports", s.Ports, s.resolvePorts())
 	for _, c := range s.AllowSpecial {
 		note("AllowSpecial", "", c.Check())
@@ -92,17 +93,25 @@ func resolve(c Config) (*setup, error) {
 	return s, errors.Join(errs...)
 }
 
+// defaultProbe is what is sent without a word of the caller's.
+func (s *setup) defaultProbe() (probe.Probe, error) {
+	if s.Grab != nil {
+		return grabProbe()
+	}
+	return probe.New("tcp_synscan", probe.Args{})
+}
+
 // resolveNotes joins the annotations and says what a row is with them.
 func (s *setup) resolveNotes() error {
 	notes := annotate.Join(s.Annotate...)
 	if err := engine.CheckNotes(s.desc, notes.Fields()); err != nil {
-		s.schema = engine.Schema(s.desc)
+		s.schema = engine.Schema(s.desc, s.fields(nil)...)
 		return err
 	}
 	if len(notes.Fields()) > 0 {
 		s.notes = notes
 	}
-	s.schema = engine.Schema(s.desc, notes.Fields()...)
+	s.schema = engine.Schema(s.desc, s.fields(notes.Fields())...)
 	return nil
 }
 
@@ -155,6 +164,9 @@ func (s *setup) fillDefaults() {
 	}
 	if s.SourcePorts == (validate.Ports{}) {
 		s.SourcePorts = validate.DefaultPorts()
+		if s.Grab != nil {
+			s.SourcePorts = grabPorts()
+		}
 	}
 }
 

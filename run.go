@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
@@ -72,6 +73,9 @@ type course struct {
 // tell puts into plan what the configuration alone says.
 func (s *setup) tell(plan *Plan) {
 	plan.Probe, plan.Schema, plan.FrameLen, plan.SourcePorts = s.desc.Name, s.schema, s.desc.FrameLen, s.SourcePorts
+	if s.Grab != nil && s.Grab.Module != nil {
+		plan.Grab = s.Grab.Module.Describe().Name
+	}
 	plan.Tries, plan.Rate, plan.Dedup, plan.MaxRuntime, plan.Cooldown = s.Tries, s.rate, s.Dedup, s.MaxRuntime, s.Cooldown
 }
 
@@ -141,6 +145,8 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	grabs := s.grabs(c, l, plan)
+	defer func() { err = errors.Join(err, grabs.close()) }()
 	key, err := validate.NewKey()
 	if err != nil {
 		return fmt.Errorf("draw validation key: %w", err)
@@ -153,7 +159,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(),
-		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(),
+		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(),
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {
@@ -166,7 +172,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	res, err := scan.Run(ctx)
 	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
-	report.Outputs = res.Outputs
+	report.Outputs, report.Grabs = res.Outputs, grabs.counts()
 	return err
 }
 
@@ -273,6 +279,11 @@ func (s *setup) linkConfig(plan *Plan) link.Config {
 	if s.desc.Ports && len(f.Ports) == 0 {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last, RST: s.RST}}
 	}
+	longest := 0
+	if plan.Transport == grab.Oneshot {
+		f.TCP, f.Snap, longest = link.TCPAll, 0, min(link.MaxFrame, packet.EthernetLen+p.MTU)
+		f.Ports[0].RST = link.RSTOneshot
+	}
 	rate := s.rate
 	if s.Link != "" && s.Link != link.Auto {
 		rate = 0 // the link that was asked for is the right one for any rate
@@ -280,7 +291,7 @@ func (s *setup) linkConfig(plan *Plan) link.Config {
 	return link.Config{
 		Interface: p.Interface, Index: p.Index, Receive: p.Receive, Promiscuous: p.Receive != "",
 		Senders: plan.Senders, Filter: f, Ether: p.Ether, Qdisc: s.Qdisc, Batch: s.Batch, Retries: s.Retries,
-		FrameLen: s.desc.FrameLen, Rate: rate,
+		FrameLen: s.desc.FrameLen, Longest: longest, Rate: rate,
 	}
 }
 
@@ -289,7 +300,11 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 	if d := s.DryRun; d != nil {
 		return link.OpenDryRun(d.W, plan.Senders, s.frameText(plan.Path.Ether)), nil
 	}
-	l, err := link.Open(ctx, s.linkConfig(plan), s.Link, s.engines()...)
+	var l *link.Link
+	err := s.eachTransport(plan, func() (err error) {
+		l, err = link.Open(ctx, s.linkConfig(plan), s.Link, s.engines()...)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

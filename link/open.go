@@ -45,7 +45,8 @@ type Config struct {
 	Qdisc       QdiscMode // zero means to bypass it
 	Batch       int       // frames handed to the kernel at once; 0 means what suits the engine
 	Rate        float64   // frames a second that are wanted; 0 means as many as possible
-	FrameLen    int       // longest frame that will be sent, which is the length of most; 0 means MaxFrame, and any length
+	FrameLen    int       // longest probe that will be sent, which is the length of most; 0 means MaxFrame, and any length
+	Longest     int       // longest frame of all, if there are some beside the probes, in bytes; 0 means FrameLen
 	Retries     int       // attempts beyond the first for frames that are refused
 	RingBytes   int       // memory of each receive queue, rounded up to what the engine needs; 0 means DefaultRingBytes
 	Promiscuous bool      // receive frames for other hardware addresses, too
@@ -63,6 +64,7 @@ func (c Config) WithDefaults() (Config, error) {
 		{"receivers", &c.Receivers, 1, 256}, // PACKET_FANOUT_MAX of older kernels
 		{"batch", &c.Batch, 0, MaxBatch},
 		{"frame length", &c.FrameLen, 0, MaxFrame},
+		{"longest frame", &c.Longest, 0, MaxFrame},
 		{"retries", &c.Retries, 0, MaxRetries},
 		{"ring bytes", &c.RingBytes, DefaultRingBytes, 1 << 30},
 	} {

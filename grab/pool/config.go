@@ -12,7 +12,7 @@ import (
 
 // The defaults that a zero [Config] stands for.
 const (
-	DefaultInFlight = 1000 // grabs at once
+	DefaultInFlight = 5000 // grabs at once
 	DefaultPerAddr  = 1    // of those, with one address
 	DefaultPerNet   = 64   // and with one /24 of IPv4, or /48 of IPv6
 	DefaultQueue    = 20_000

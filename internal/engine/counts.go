@@ -28,7 +28,8 @@ type Counts struct {
 	Fragments                     uint64 // frames that were a part of a fragmented packet
 
 	Rows          uint64 // rows written
-	ActiveSenders int    // senders at work
+	Grabs         GrabCounts
+	ActiveSenders int // senders at work
 }
 
 // sendCounts are one sender's counters. The sender writes them once per batch; anyone reads.
@@ -104,6 +105,9 @@ func (s *Scan) Counts() Counts {
 		c.Lost += rx.Lost()
 	}
 	c.Rows = s.rows.Load()
+	if s.grabs != nil {
+		c.Grabs = s.grabs.Counts()
+	}
 	c.ActiveSenders = int(s.senders.Load())
 	return c
 }

@@ -33,8 +33,19 @@ type Grabber interface {
 	Reset(h *grab.Half)
 	// Full says that so many wait that the senders should, too. They ask before every batch.
 	Full() bool
+	// Counts may be called from any goroutine, at any time after Start.
+	Counts() GrabCounts
 	// Drain returns when all grabs are done. When ctx ends it cuts short those that are not.
 	Drain(ctx context.Context) error
+}
+
+// GrabCounts are a scan's grabs at one moment, in hits: hosts that have accepted.
+type GrabCounts struct {
+	Offered uint64 // for grabs
+	Refused uint64 // of those: there was no room
+	Waiting int    // of those
+	Running int    // of those
+	Done    uint64 // of those
 }
 
 // GrabField is the field that rows of a scan with grabs have behind all others.

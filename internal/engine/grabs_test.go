@@ -93,6 +93,13 @@ func (f *fakeGrabber) Full() bool {
 	return f.running > f.room/2
 }
 
+func (f *fakeGrabber) Counts() GrabCounts {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.halves)
+	return GrabCounts{Offered: uint64(n), Running: f.running, Done: uint64(n - f.running)}
+}
+
 func (f *fakeGrabber) Drain(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { defer close(done); f.work.Wait() }()

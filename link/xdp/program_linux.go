@@ -131,7 +131,7 @@ func frameSizes(cfg *link.Config) (frameLen, room int) {
 	if cfg.FrameLen == 0 {
 		return shortest, link.MaxFrame
 	}
-	return max(cfg.FrameLen, etherLen), max(cfg.FrameLen, shortest)
+	return max(cfg.FrameLen, etherLen), max(cfg.FrameLen, cfg.Longest, shortest)
 }
 
 // shortest is Ethernet's shortest frame without its check sequence: what the frame has that proves a link.

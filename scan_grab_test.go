@@ -1,0 +1,189 @@
+package zmap
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/probe"
+)
+
+// askName is a module that sends a line, and learns the address that answers and how many bytes followed.
+type askName struct{}
+
+type named struct {
+	Addr  string `json:"addr"`
+	Bytes int    `json:"bytes"`
+}
+
+func (askName) Describe() grab.Description { return grab.Description{Name: "name", Port: 4443} }
+
+func (askName) Grab(_ context.Context, s *grab.Session) (any, error) {
+	if _, err := fmt.Fprintf(s.Conn, "who are you?\n"); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(s.Conn)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(io.Discard, r)
+	return named{strings.TrimSpace(line), int(n)}, err
+}
+
+// tellNames answers askName with the server's address and size bytes, and counts connections.
+func tellNames(t *testing.T, net *lab.Net, size int) *atomic.Int64 {
+	t.Helper()
+	l, err := net.Listen(t.Context(), ":4443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var n atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n.Add(1)
+			go tellName(c, size)
+		}
+	}()
+	return &n
+}
+
+func tellName(c net.Conn, size int) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+		return
+	}
+	host, _, _ := net.SplitHostPort(c.LocalAddr().String())
+	_, _ = fmt.Fprintln(c, host)
+	_, _ = c.Write(make([]byte, size))
+}
+
+// grabScan is a quick scan with grabs of the test servers.
+func grabScan(networks ...string) (Config, *table) {
+	c, rows := synScan(networks...)
+	c.Ports, c.Grab = "4443", &Grab{Module: askName{}}
+	return c, rows
+}
+
+// checkNames fails the test unless each of those hosts has one row, which says that it gave its own address and size bytes.
+func checkNames(t *testing.T, rows *table, size int, transport grab.Transport, hosts netip.Prefix) {
+	t.Helper()
+	good := func(r row) bool {
+		var data map[string]struct {
+			grab.Grab
+			Result named `json:"result"`
+		}
+		if err := json.Unmarshal(r.get("data").Bytes(), &data); err != nil {
+			t.Fatalf("%s: data is %q: %v", r.addr("saddr"), r.get("data").Bytes(), err)
+		}
+		g := data["name"]
+		if g.Status != grab.Success || g.Result.Addr != r.addr("saddr").String() || g.Result.Bytes != size || g.Transport != transport.String() {
+			t.Errorf("%s: %+v", r.addr("saddr"), g)
+		}
+		return true
+	}
+	eachOnce(t, "hosts with grabs", rows.count(good), addrsOf(hosts))
+}
+
+// TestGrabOverTheScansConnection finds 1,024 hosts and speaks with each, over the connection of the one SYN that it got.
+func TestGrabOverTheScansConnection(t *testing.T) {
+	hosts := prefix("10.1.0.0/22")
+	net, _ := startCrowd(t, lab.Hosts{Prefix: hosts, Kind: lab.Kernel})
+	const size = 20_000
+	served := tellNames(t, net, size)
+	c, rows := grabScan(hosts.String())
+	r := run(t, c)
+	checkNames(t, rows, size, grab.Oneshot, hosts)
+	s, err := net.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Link != "xdp" || r.Transport != grab.Oneshot || s.Tally.SYNs != 1024 || served.Load() != 1024 {
+		t.Errorf("link %s (%s), transport %v, %d SYNs, %d connections served: want 1024 of both", r.Link, r.Why, r.Transport, s.Tally.SYNs, served.Load())
+	}
+	if g := r.Grabs; g.Offered != 1024 || g.Done != 1024 || g.Grabs[grab.Success] != 1024 || g.Refused+g.Panics+g.Blocked != 0 {
+		t.Errorf("got %+v", g)
+	}
+	if s.Tally.Resets != 0 {
+		t.Errorf("%d RSTs were sent, by the kernel if not by us", s.Tally.Resets)
+	}
+}
+
+// TestGrabByDialling is what scans do where the kernel sees the answers: here, since the link is asked for.
+func TestGrabByDialling(t *testing.T) {
+	hosts := prefix("10.1.0.0/26")
+	net := startNet(t, lab.Hosts{Prefix: hosts, Kind: lab.Kernel})
+	tellNames(t, net, 5000)
+	c, rows := grabScan(hosts.String())
+	c.Link = "socket"
+	if r := run(t, c); r.Transport != grab.Dial {
+		t.Errorf("transport %v, want dial", r.Transport)
+	}
+	checkNames(t, rows, 5000, grab.Dial, hosts)
+	c.Grab.Transport = grab.Oneshot
+	if _, err := Run(t.Context(), c); err == nil {
+		t.Error("connections carried on in user space while the kernel resets them: no error")
+	} else {
+		t.Log(err)
+	}
+}
+
+// TestGrabCutShort ends a scan of servers that never say a word: every hit has its row, and no connection is left.
+func TestGrabCutShort(t *testing.T) {
+	hosts := prefix("10.1.0.0/24")
+	net, _ := startCrowd(t, lab.Hosts{Prefix: hosts, Kind: lab.Kernel})
+	l, err := net.Listen(t.Context(), ":4443") // the kernel accepts, nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, rows := grabScan(hosts.String())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := Run(ctx, c)
+	if r.Reason != StopInterrupted || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, %v", r.Reason, err)
+	}
+	if n := r.Grabs.Grabs[grab.UnknownError]; n != 256 || len(rows.rows) != 256 || !strings.Contains(string(rows.rows[0].get("data").Bytes()), "cut short") {
+		t.Errorf("%d cut short, %d rows; the first has %s", n, len(rows.rows), rows.rows[0].get("data").Bytes())
+	}
+	s, err := net.Stats(t.Context())
+	if err != nil || s.Tally.Resets < 256 {
+		t.Errorf("%d of 256 connections were reset; %v", s.Tally.Resets, err)
+	}
+}
+
+// TestGrabsThatCannotBe names what is wrong.
+func TestGrabsThatCannotBe(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"there is no module": func(c *Config) { c.Grab.Module = nil },
+		"smallest-probes":    func(c *Config) { c.Probe, _ = probe.New("tcp_synscan", probe.Args{Text: "linux"}) },
+		"negative":           func(c *Config) { c.Grab.InFlight = -1 },
+		"0 or more":          func(c *Config) { c.Grab.Rate = -1 },
+		"handover":           func(c *Config) { c.Grab.Transport = grab.Handover },
+	} {
+		c, _ := grabScan("10.1.0.0/24")
+		change(&c)
+		var wrong *ConfigError
+		if _, err := Run(t.Context(), c); !errors.As(err, &wrong) || wrong.Field != "Grab" || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+}
