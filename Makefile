@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-sinks bench-page pgo
+.PHONY: full-walk build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-sinks bench-page pgo
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -18,8 +18,8 @@ test-peers: ## whole scans of real servers, which are installed if need be, in n
 test-services: ## sinks with a server behind them against the real one, which is installed if need be, killed and stalled
 	.ci/services
 
-race: ## the same under the race detector, but for the lab, tests of when packets leave, which it delays, the benchmarks, and SQLite, which takes minutes to compile for it
-	$(GO) test -race -tags minimal -skip Pacing ./annotate ./cert ./dedup ./filter ./fingerprint ./grab/... ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
+race: ## the short tests under the race detector, but for the lab, tests of when packets leave, which it delays, the benchmarks, and SQLite, which takes minutes to compile for it
+	$(GO) test -race -short -tags minimal -skip Pacing ./annotate ./cert ./dedup ./filter ./fingerprint ./grab/... ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
 
 lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }
@@ -31,13 +31,16 @@ fmt: $(BIN)/gofumpt
 soak: ## every link for SOAK_MINUTES (default 10): its tests in a loop under the race detector, random frames, wires off and on
 	.ci/soak
 
+full-walk: ## all 2^32 addresses in their order, each once, and a million of them listed in the same order: minutes, and 512 MB
+	ZMAP_FULL_WALK=1 $(GO) test -v -run Full ./permute
+
 fuzz: ## every fuzz target in turn, FUZZ_SECONDS in all (default 180)
 	.ci/fuzz $${FUZZ_SECONDS:-180}
 
 cross: ## builds without cgo, and vets what other systems compile; SQLite and the like, which compile for minutes, have their own tests for that
 	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -o /dev/null ./cmd/zmap || exit 1; done
 	CGO_ENABLED=0 GOOS=darwin $(GO) vet -tags minimal ./...
-	CGO_ENABLED=0 GOOS=windows $(GO) build -tags minimal ./...
+	CGO_ENABLED=0 GOOS=windows $(GO) build -tags minimal . ./grab/... ./link/... ./internal/netdev
 
 demo: ## build a test Internet, scan it, show what was found
 	$(GO) run ./cmd/zmap demo
