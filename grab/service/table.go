@@ -19,6 +19,7 @@ func Kinds() []Kind {
 	return []Kind{
 		{"amqp", turnArgs(turnNever, turnFirst), newAMQP},
 		{autoName, autoArgs, newAuto},
+		{"banner", bannerArgs + turnArgs(turnNever, turnFirst), newBanner},
 		{"ldap", turnArgs(turnOffered, turnFirst, turnNever), newLDAP},
 		{"mongodb", turnArgs(turnNever, turnFirst), newMongoDB},
 		{"mqtt", "version=3.1.1|5   of the protocol\n" + turnArgs(turnNever, turnFirst), newMQTT},
