@@ -18,8 +18,8 @@ test-peers: ## whole scans of real servers, which are installed if need be, in n
 test-services: ## sinks with a server behind them against the real one, which is installed if need be, killed and stalled
 	.ci/services
 
-race: ## the short tests under the race detector, but for the lab, tests of when packets leave, which it delays, the benchmarks, and SQLite, which takes minutes to compile for it
-	$(GO) test -race -short -tags minimal -skip Pacing ./annotate ./cert ./dedup ./filter ./fingerprint ./grab/... ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
+race: ## the short tests under the race detector, but for the lab, tests of when packets leave, which it delays, scripts, the benchmarks, and SQLite, which takes minutes to compile for it
+	$(GO) test -race -short -tags minimal -skip 'Pacing|Scripts|README' ./annotate ./cert ./dedup ./filter ./fingerprint ./grab/... ./internal/... ./link/... ./packet ./permute ./probe ./record ./sink ./sink/remote ./target ./validate .
 
 lint: $(BIN)/gofumpt $(BIN)/golangci-lint ## formatting and static checks
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -d .; exit 1; }
