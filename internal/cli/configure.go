@@ -19,7 +19,11 @@ import (
 
 // setProbe chooses the probe module.
 func (j *job) setProbe() error {
-	p, err := probe.New(j.o.module, probe.Args{Text: j.o.moduleArgs})
+	args := j.o.moduleArgs
+	if j.o.grab != "" && !j.given("probe-args") {
+		args = grabProbeArgs
+	}
+	p, err := probe.New(j.o.module, probe.Args{Text: args})
 	var help *probe.HelpError
 	switch {
 	case errors.As(err, &help):

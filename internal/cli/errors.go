@@ -27,7 +27,7 @@ var optionNames = map[string]string{
 	"Rate": "rate", "Bandwidth": "bandwidth", "Batch": "batch", "Retries": "retries", "Senders": "sender-threads",
 	"Cores": "cores", "MaxTargets": "max-targets", "MaxResults": "max-results", "MaxRuntime": "max-runtime",
 	"Cooldown": "cooldown-time", "MinHitRate": "min-hitrate", "MaxSendFailures": "max-sendto-failures",
-	"Interface": "interface", "Receive": "receive-interface", "Packets": "iplayer", "Sources": "source-ip", "SourceMAC": "source-mac", "GatewayMAC": "gateway-mac", "Link": "link",
+	"Grab": "grab", "Interface": "interface", "Receive": "receive-interface", "Packets": "iplayer", "Sources": "source-ip", "SourceMAC": "source-mac", "GatewayMAC": "gateway-mac", "Link": "link",
 	"Qdisc": "no-qdisc-bypass", "RST": "rst", "DryRun": "dryrun", "Outputs.Filter": "output-filter", "Dedup": "dedup-method",
 	"DedupWindow": "dedup-window-size", "Outputs": "output-module",
 }

@@ -197,6 +197,9 @@ func (j *job) explainNetwork(s *sheet, e *zmap.Explanation) {
 		s.row("link", "%s", e.Why)
 	}
 	s.row("sending threads", "%d", e.Senders)
+	if e.Grab != "" {
+		s.row("grabs", "%s, connections by %s", j.o.grab, e.Transport)
+	}
 }
 
 // explainMemory says what the scan takes.

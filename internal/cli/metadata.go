@@ -56,6 +56,9 @@ func stopName(s zmap.Stop) string {
 // probeArgs are the probe module's arguments; tcp_synscan says which SYN it sends without any.
 func probeArgs(o *scanOptions) string {
 	if o.module == "tcp_synscan" && o.moduleArgs == "" {
+		if o.grab != "" {
+			return grabProbeArgs
+		}
 		return "windows"
 	}
 	return o.moduleArgs
@@ -95,6 +98,13 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	m.SendFailures, m.PacketsSent, m.TargetsScanned, m.Unreachable = r.Refused, r.Sent+r.Refused, r.Targets, r.Unreachable
 	m.SuccessTotal, m.SuccessUnique = r.SuccessTotal, r.SuccessUnique
 	m.CooldownTotal, m.CooldownUnique, m.FailureTotal = r.CooldownTotal, r.CooldownUnique, r.FailureTotal
+	if m.GrabModule = r.Grab; r.Grab != "" {
+		m.GrabTransport, m.GrabHosts, m.GrabRefused = r.Transport.String(), r.Grabs.Done, r.Grabs.Refused
+		m.GrabStatus = make(map[string]uint64)
+		for status, n := range r.Grabs.Grabs {
+			m.GrabStatus[string(status)] = n
+		}
+	}
 	m.AppSuccessTotal, m.AppSuccessUnique = r.AppTotal, r.AppUnique
 	if r.Schema != nil {
 		_, m.HasAppSuccess = r.Schema.Lookup("app_success")

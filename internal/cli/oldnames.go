@@ -32,8 +32,9 @@ var oldTools = map[string]string{"zblacklist": "zblocklist"}
 // ours returns the options that C ZMap does not have.
 func ours() []string {
 	return []string{
-		"allow-special", "annotate", "explain", "link", "list-payloads", "no-qdisc-bypass", "on-end", "on-hit", "on-progress",
-		"on-start", "receive-interface", "rst", "summary", "syslog", "unreachable-file",
+		"allow-special", "annotate", "explain", "grab", "grab-connections", "grab-in-flight", "grab-max-bytes", "grab-per-address",
+		"grab-per-network", "grab-rate", "grab-timeout", "grab-transport", "link", "list-grab-modules", "list-payloads", "no-qdisc-bypass",
+		"on-end", "on-hit", "on-progress", "on-start", "operator", "receive-interface", "rst", "summary", "syslog", "unreachable-file",
 	}
 }
 

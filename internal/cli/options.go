@@ -3,10 +3,13 @@ package cli
 import (
 	"math"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/pool"
 )
 
 // scanOptions are the values of a scan's command line, as typed.
@@ -46,6 +49,11 @@ type scanOptions struct {
 	cores                                            string
 	ignoreListErrors, help, version                  bool
 
+	grab, grabTransport, operator               string
+	grabTimeout, grabBytes, grabConns, grabRate int64
+	grabInFlight, grabPerAddr, grabPerNet       int64
+	listGrabs                                   bool
+
 	onStart, onHit, onProgress, onEnd string
 
 	config string
@@ -62,7 +70,8 @@ func defaults() *scanOptions {
 	return &scanOptions{
 		rate: -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
 		module: "tcp_synscan", outputs: []string{"csv"}, dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
-		threads: -1,
+		threads: -1, grabTransport: "auto", grabTimeout: int64(grab.DefaultTimeout / time.Second), grabBytes: grab.DefaultBytes,
+		grabInFlight: pool.DefaultInFlight, grabPerAddr: pool.DefaultPerAddr, grabPerNet: pool.DefaultPerNet,
 	}
 }
 
@@ -80,6 +89,7 @@ func sections(o *scanOptions) []section {
 		{"Sharding options", shardOptions(o)},
 		{"Network options", networkOptions(o)},
 		{"Probe options", probeOptions(o)},
+		{"Grab options", grabOptions(o)},
 		{"Output options", outputOptions(o)},
 		{"Answers and limits", limitOptions(o)},
 		{"Logging and metadata options", logOptions(o)},
@@ -150,6 +160,24 @@ func probeOptions(o *scanOptions) *pflag.FlagSet {
 	s.integer(&o.ttl, "probe-ttl", "", "`hops` that probes may take (default 64)", 1, 255)
 	s.flag(&o.listModules, "list-probe-modules", "", "list the probe modules")
 	s.flag(&o.listPayloads, "list-payloads", "", "list the ready payloads of the udp module, with their ports and sizes")
+	return s.FlagSet
+}
+
+func grabOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.grab, "grab", "", "speak `module`, such as tls or postgres, with hosts that accept, over the connection of the one SYN that they got; options "+
+		"follow it as in tls,mode=certs. Rows are JSON, unless another output is named, and have the field data")
+	s.flag(&o.listGrabs, "list-grab-modules", "", "list the modules of --grab with their options")
+	s.text(&o.operator, "operator", "", "`URI` of a page on who measures and how to opt out, for User-Agent headers and the like")
+	s.text(&o.grabTransport, "grab-transport", "", "`way` of connections: oneshot, which carries on the scan's own (XDP alone); dial, a second one of the kernel's; or auto, "+
+		"the first of these that can be had (default auto)")
+	s.integer(&o.grabTimeout, "grab-timeout", "", "end a connection after `seconds` (default 10)", 1, 600)
+	s.integer(&o.grabBytes, "grab-max-bytes", "", "take at most `n` bytes of one connection (default 262144)", 1, 1<<30)
+	s.integer(&o.grabConns, "grab-connections", "", "make at most `n` connections to one target (default: what the module may need, 5 for most)", 1, 100)
+	s.integer(&o.grabRate, "grab-rate", "", "begin at most `n` connections a second (default: no limit)", 1, math.MaxInt32)
+	s.integer(&o.grabInFlight, "grab-in-flight", "", "grab from at most `n` targets at once; when many wait the scan slows (default 5000)", 1, 1<<20)
+	s.integer(&o.grabPerAddr, "grab-per-address", "", "of those at most `n` at one address (default 1)", 1, 1<<16)
+	s.integer(&o.grabPerNet, "grab-per-network", "", "of those at most `n` in one /24 (default 64)", 1, 1<<16)
 	return s.FlagSet
 }
 

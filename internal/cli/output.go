@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/zmap-go/zmap"
@@ -16,7 +17,11 @@ import (
 
 // openOutputs makes the sinks and what is behind them.
 func (j *job) openOutputs() error {
-	schema := engine.Schema(j.config.Probe.Describe(), annotate.Join(j.config.Annotate...).Fields()...)
+	fields := annotate.Join(j.config.Annotate...).Fields()
+	if j.config.Grab != nil {
+		fields = append(slices.Clip(fields), engine.GrabField())
+	}
+	schema := engine.Schema(j.config.Probe.Describe(), fields...)
 	env, stdout := j.outputEnv(), 0
 	for _, text := range j.o.outputs {
 		if why := goneFormat(text); why != "" {
@@ -105,6 +110,9 @@ func (j *job) outputEnv() *outputs.Env {
 		fields = "saddr"
 		if zmap.SeveralPorts(j.config.Ports) {
 			fields = "saddr,sport"
+		}
+		if j.config.Grab != nil {
+			fields = grabFields
 		}
 	}
 	env := &outputs.Env{

@@ -26,6 +26,8 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 		return listPayloads(std.Out)
 	case o.listModules:
 		return listNames(std.Out, moduleNames())
+	case o.listGrabs:
+		return listGrabs(std.Out)
 	case o.listFormats:
 		return listNames(std.Out, formatNames())
 	case o.listFields:
@@ -70,7 +72,7 @@ func (j *job) prepare() error {
 	for _, r := range j.o.remarks {
 		j.log.Warn(r, "module", "zmap")
 	}
-	err := errors.Join(j.setProbe(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
+	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
 	for _, open := range []func() error{j.readTables, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
 		if err == nil {
 			err = open()
@@ -118,8 +120,12 @@ func (j *job) summary(r *zmap.Report) string {
 	if r.Unreachable > 0 {
 		targets += fmt.Sprintf(" (%d of them unreachable)", r.Unreachable)
 	}
-	return fmt.Sprintf("%s (%s): %d probes sent to %s in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
+	text := fmt.Sprintf("%s (%s): %d probes sent to %s in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
 		end, r.Reason, r.Sent, targets, duration, r.Refused, r.SuccessUnique, r.HitRate(), r.Lost)
+	if r.Grab != "" {
+		text += "; " + grabSummary(r)
+	}
+	return text
 }
 
 // pipe turns the error of a pipe without a reader into the one that names a stop reason.

@@ -1,9 +1,19 @@
 package cli
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"log"
+	"math/big"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -53,6 +63,7 @@ func newNet(t *testing.T) *lab.Net {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveTLS(t, n)
 	tun, err := lab.OpenTun("tun0", 600, netip.MustParseAddr("10.3.9.9"), lab.World{
 		Ports: []uint16{80}, Hosts: []lab.Hosts{{Prefix: p("TUN"), Kind: lab.Kernel}},
 	})
@@ -66,6 +77,30 @@ func newNet(t *testing.T) *lab.Net {
 		}
 	})
 	return n
+}
+
+// serveTLS has LIVE speak TLS on port 8443, under a certificate of its own for *.lab.example.
+func serveTLS(t *testing.T, n *lab.Net) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab.example"}, DNSNames: []string{"*.lab.example"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10 * 24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := n.Listen(t.Context(), ":8443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0), Handler: http.NotFoundHandler()}
+	go server.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+	t.Cleanup(func() { server.Close() })
 }
 
 // setup gives scripts the networks as variables, and the truth as files: truth/live has the addresses that answer a SYN to

@@ -117,6 +117,12 @@ type Metadata struct {
 
 	ReceiveInterface string // receive_iface: where answers arrived, if that was another interface
 
+	GrabModule    string            // what hosts that accept were asked with; "" means nothing, which leaves out the next ones
+	GrabTransport string            // what supplied connections
+	GrabHosts     uint64            // grab_hosts_total: hosts that were grabbed
+	GrabRefused   uint64            // grab_hosts_refused: hosts that were not, since too many waited
+	GrabStatus    map[string]uint64 // grabs by how they ended
+
 	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
 	FinalRate   *float64 // rate_at_end: as Rate, at the end of the scan; nil if it is the same, which leaves it out
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"time"
 )
 
@@ -188,6 +189,7 @@ func (m *Metadata) addNew(o *jsonObject) {
 		o.uint("targets_unreachable", m.Unreachable)
 	}
 	o.given("receive_iface", m.ReceiveInterface)
+	m.addGrabs(o)
 	if m.FinalRate != nil && !m.Planned {
 		o.number("rate_at_end", *m.FinalRate)
 	}
@@ -201,4 +203,20 @@ func macText(mac [6]byte) string {
 		hex.Encode(text[3*i:], []byte{b})
 	}
 	return string(text)
+}
+
+// addGrabs adds what a scan with grabs has.
+func (m *Metadata) addGrabs(o *jsonObject) {
+	if m.GrabModule == "" {
+		return
+	}
+	o.text("grab_module", m.GrabModule)
+	o.given("grab_transport", m.GrabTransport)
+	if m.Planned {
+		return
+	}
+	o.uint("grab_hosts_total", m.GrabHosts)
+	o.uint("grab_hosts_refused", m.GrabRefused)
+	status, _ := json.Marshal(m.GrabStatus) // has words and numbers alone
+	o.raw("grab_status", status)
 }

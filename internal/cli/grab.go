@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zmap-go/zmap"
+	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/service"
+	"github.com/zmap-go/zmap/sink"
+)
+
+const (
+	// grabFields are the fields of rows of a scan with grabs, if nobody names others.
+	grabFields = "saddr,sport,ttl,timestamp_str,data"
+	// grabProbeArgs are the arguments of the SYN whose connection can be carried on.
+	grabProbeArgs = "smallest-probes"
+)
+
+// setGrab says what to speak with hosts that accept.
+func (j *job) setGrab() error {
+	o := j.o
+	if o.grab == "" {
+		for _, name := range []string{"grab-transport", "grab-timeout", "grab-max-bytes", "grab-connections", "grab-rate", "grab-in-flight", "grab-per-address", "grab-per-network", "operator"} {
+			if o.line[name] {
+				return fmt.Errorf("--%s has nothing to do without --grab", name)
+			}
+		}
+		return nil
+	}
+	m, err := parseGrab(o.grab)
+	if err != nil {
+		return argError("grab", o.grab, err)
+	}
+	t, err := parseTransport(o.grabTransport)
+	if err != nil {
+		return argError("grab-transport", o.grabTransport, err)
+	}
+	if u, err := url.Parse(o.operator); err != nil || o.operator != "" && u.Scheme == "" || strings.ContainsAny(o.operator, " \t\r\n()<>") {
+		return argError("operator", o.operator, errors.New("is no URI, such as https://example.org/scans or mailto:scans@example.org"))
+	}
+	j.config.Grab = &zmap.Grab{
+		Module: m, Transport: t, Operator: grab.Operator{URI: o.operator},
+		Limits: grab.Limits{Timeout: time.Duration(o.grabTimeout) * time.Second, Bytes: int(o.grabBytes), Connections: int(o.grabConns)},
+		Rate:   float64(o.grabRate), InFlight: int(o.grabInFlight), PerAddr: int(o.grabPerAddr), PerNet: int(o.grabPerNet),
+	}
+	if !j.given("output-module") {
+		o.outputs = []string{"json"}
+	}
+	return nil
+}
+
+// parseGrab reads a module with its options: tls,mode=certs,sni=example.org.
+func parseGrab(text string) (grab.Module, error) {
+	name, rest, more := strings.Cut(text, ",")
+	args := make(map[string]string)
+	for more {
+		var option string
+		option, rest, more = strings.Cut(rest, ",")
+		key, value, ok := strings.Cut(option, "=")
+		if _, twice := args[key]; !ok || key == "" || twice {
+			return nil, fmt.Errorf("%q is no option, which is written name=value, each name once", option)
+		}
+		args[key] = value
+	}
+	m, err := service.New(name, args)
+	if err != nil {
+		return nil, fmt.Errorf("%w (--list-grab-modules shows them with their options)", err)
+	}
+	return m, nil
+}
+
+// parseTransport reads what supplies connections.
+func parseTransport(text string) (grab.Transport, error) {
+	known := []grab.Transport{grab.AnyTransport, grab.Oneshot, grab.Dial}
+	for _, t := range known {
+		if t.String() == text {
+			return t, nil
+		}
+	}
+	return 0, errors.New("must be auto, oneshot or dial")
+}
+
+// listGrabs prints the modules with their options.
+func listGrabs(w io.Writer) error {
+	var b strings.Builder
+	for _, k := range service.Kinds() {
+		m, err := k.New(nil)
+		if err != nil {
+			return err
+		}
+		d := m.Describe()
+		fmt.Fprintf(&b, "%s: %s", k.Name, d.Doc)
+		if d.Port != 0 {
+			fmt.Fprintf(&b, " (port %d)", d.Port)
+		}
+		b.WriteByte('\n')
+		for line := range strings.Lines(k.Args) {
+			fmt.Fprintf(&b, "    %s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return sink.WriteError(err)
+}
+
+// grabSummary says in a few words what the grabs came to.
+func grabSummary(r *zmap.Report) string {
+	g := &r.Grabs
+	text := fmt.Sprintf("%d hosts grabbed by %s (%s)", g.Done, r.Grab, r.Transport)
+	for _, status := range slices.Sorted(maps.Keys(g.Grabs)) {
+		text += fmt.Sprintf(", %d %s", g.Grabs[status], status)
+	}
+	if g.Refused > 0 {
+		text += fmt.Sprintf("; %d not grabbed, as too many waited", g.Refused)
+	}
+	return text
+}
