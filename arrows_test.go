@@ -74,6 +74,7 @@ func rooms() []room {
 		{"citizen", []string{"target"}, nil, "level 2: lists of networks that are not to be asked"},
 		{"internal/vectors", []string{"record"}, nil, "golden vectors for the tests of any package; record, since some of them are rows"},
 		{"internal/tools", []string{"citizen", "target", "permute"}, nil, "the companion tools work on the same lists and the same order"},
+		{"internal/intake", []string{"grab/name"}, nil, "level 3: targets of grabs as users have them; what a host name is, grab/name knows"},
 		{"internal/engine", append([]string{"grab"}, stages...), []string{"golang.org/x/sys"}, "level 4: runs the stages; x/sys to pin threads and for clock_nanosleep"},
 		{"internal/hook", nil, nil, "a queue of events for foreign functions; knows nothing of scans"},
 		{"", slices.Concat([]string{"citizen", "internal/engine", "internal/hook"}, grabs, stages), nil, "level 5: the front door"},
