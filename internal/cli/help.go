@@ -17,6 +17,7 @@ Usage:
   zmap -p PORTS [NETWORK ...] [options]       scan; NETWORK is an address, a CIDR prefix or a host name
   zmap -M icmp_echoscan [NETWORK ...]         scan with another probe
   zmap demo                                   build a test Internet on this machine, scan it, show what was found
+  zmap grab MODULE < TARGETS                  what a service says of itself: certificates, banners, versions; rows of JSON
   zmap convert RESULTS OUTPUT ...             write results in another format: zmap convert scan.csv scan.json.zst
   zmap diff BEFORE AFTER [--confirm]          what appeared, is gone, answers otherwise; asks again before it says gone
   zmap ziterate | zblocklist | ztee           the companion tools, also under these names; each has its --help

@@ -70,6 +70,7 @@ func newNet(t *testing.T) *lab.Net {
 	if err != nil {
 		t.Fatal(err)
 	}
+	greet(t, n)
 	// Scripts run in parallel subtests, which outlive the body of the test that starts them.
 	t.Cleanup(func() {
 		if err := errors.Join(tun.Close(), n.Close()); err != nil {
