@@ -23,7 +23,7 @@ type scripted struct {
 	reply []byte
 }
 
-// scriptedModules are all modules of binary protocols.
+// scriptedModules are all modules whose servers answer with messages that have an end.
 func scriptedModules() []scripted {
 	never := map[string]string{"tls": "never"}
 	return []scripted{

@@ -20,6 +20,8 @@ func Kinds() []Kind {
 		{"amqp", turnArgs(turnNever, turnFirst), newAMQP},
 		{autoName, autoArgs, newAuto},
 		{"banner", bannerArgs + turnArgs(turnNever, turnFirst), newBanner},
+		{"http", httpArgs + turnArgs(turnNever), newHTTP},
+		{"https", httpArgs + turnArgs(turnFirst), newHTTPS},
 		{"ldap", turnArgs(turnOffered, turnFirst, turnNever), newLDAP},
 		{"mongodb", turnArgs(turnNever, turnFirst), newMongoDB},
 		{"mqtt", "version=3.1.1|5   of the protocol\n" + turnArgs(turnNever, turnFirst), newMQTT},

@@ -34,9 +34,9 @@ func (j *job) setGrab() error {
 		}
 		return nil
 	}
-	m, err := parseGrab(o.grab)
+	m, err := service.Parse(o.grab)
 	if err != nil {
-		return argError("grab", o.grab, err)
+		return fmt.Errorf("--grab %q: %w (--list-grab-modules shows the modules with their options)", o.grab, err)
 	}
 	t, err := parseTransport(o.grabTransport)
 	if err != nil {
@@ -54,26 +54,6 @@ func (j *job) setGrab() error {
 		o.outputs = []string{"json"}
 	}
 	return nil
-}
-
-// parseGrab reads a module with its options: tls,mode=certs,sni=example.org.
-func parseGrab(text string) (grab.Module, error) {
-	name, rest, more := strings.Cut(text, ",")
-	args := make(map[string]string)
-	for more {
-		var option string
-		option, rest, more = strings.Cut(rest, ",")
-		key, value, ok := strings.Cut(option, "=")
-		if _, twice := args[key]; !ok || key == "" || twice {
-			return nil, fmt.Errorf("%q is no option, which is written name=value, each name once", option)
-		}
-		args[key] = value
-	}
-	m, err := service.New(name, args)
-	if err != nil {
-		return nil, fmt.Errorf("%w (--list-grab-modules shows them with their options)", err)
-	}
-	return m, nil
 }
 
 // parseTransport reads what supplies connections.
