@@ -1,40 +1,105 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/zmap-go/zmap/lab"
 )
+
+// TestGrabPage runs every command of docs/grab.md, as a shell does, against a test Internet with a network of its own in it. Those that
+// print rows must have some for that network.
+func TestGrabPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "grab.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := lab.New(t.Context(), lab.World{
+		Ports: []uint16{443}, // who connects is hung up on: a row nevertheless
+		Hosts: []lab.Hosts{{Prefix: netip.MustParsePrefix(ownNetwork + "0/30"), Kind: lab.Kernel}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	serve(t, n, ":25", func(c net.Conn) {
+		_, _ = c.Write([]byte("220 lab ready\r\n"))
+		_, _ = io.Copy(c, c)
+	})
+	dir := t.TempDir()
+	hosts := fmt.Sprintf("-- hosts.txt --\n%s1\n%s2, www.example.org, mine, 443\n", ownNetwork, ownNetwork)
+	commands := 0
+	for i, block := range strings.Split(string(text), "```") {
+		if i%2 == 0 || !strings.HasPrefix(block, "sh\n") {
+			continue
+		}
+		for line := range strings.Lines(strings.TrimPrefix(block, "sh\n")) {
+			commands++
+			line = strings.ReplaceAll(strings.TrimSpace(line), readmeNetwork, ownNetwork)
+			script := fmt.Sprintf("exec sh line.sh\n! stderr '^zmap: '\n%s\n-- line.sh --\n%s\n%s", shows(line), line, hosts)
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("line%d.txtar", commands)), []byte(script), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if commands < 8 {
+		t.Errorf("docs/grab.md has %d commands, want 8 or more", commands)
+	}
+	p := scripts(n)
+	p.Dir = dir
+	testscript.Run(t, p)
+}
+
+// shows is the line of a script that looks for what a command must print.
+func shows(command string) string {
+	const row = `"(ip|saddr)":"20\.0\.2\.1".*"data":\{"`
+	words := strings.Fields(command)
+	switch i := slices.Index(words, "-o"); {
+	case slices.Contains(words, "--list"):
+		return "stdout '^tls: '"
+	case i >= 0:
+		return "grep '" + row + "' " + words[i+1]
+	}
+	return "stdout '" + row + "'"
+}
 
 // greet runs servers on the hosts of LIVE and their like: on port 2525 one that greets and then repeats what it is told, on 2526 one
 // that never says anything.
 func greet(t *testing.T, n *lab.Net) {
 	t.Helper()
-	for address, talk := range map[string]func(net.Conn){
-		":2525": func(c net.Conn) {
-			_, _ = c.Write([]byte("220 lab ready\r\n"))
-			_, _ = io.Copy(c, c)
-		},
-		":2526": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
-	} {
-		l, err := n.Listen(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					talk(c)
-				}()
-			}
-		}()
+	serve(t, n, ":2525", func(c net.Conn) {
+		_, _ = c.Write([]byte("220 lab ready\r\n"))
+		_, _ = io.Copy(c, c)
+	})
+	serve(t, n, ":2526", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+}
+
+// serve has a server talk to everybody who connects, until the test is over.
+func serve(t *testing.T, n *lab.Net, address string, talk func(net.Conn)) {
+	t.Helper()
+	l, err := n.Listen(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				talk(c)
+			}()
+		}
+	}()
 }
