@@ -36,6 +36,8 @@ type batch struct {
 	indexes []uint64 // of the rows' targets
 	// halves are the connections of rows whose hosts have accepted, for grabs; invalid ones for all others. Empty without grabs.
 	halves []grab.Half
+	// taken is closed by the collector when it comes to the batch, which has no rows then and is of no stock.
+	taken chan struct{}
 }
 
 // A stock holds the batches that are empty. The one that was given back last is taken first: its rows are still in the

@@ -39,6 +39,10 @@ func (c *collector) run() {
 				return
 			}
 			s.reopen()
+			if b.taken != nil {
+				close(b.taken)
+				continue
+			}
 			c.take(b)
 			s.free.give(b)
 		case g := <-grabbed:

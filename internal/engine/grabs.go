@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/zmap-go/zmap/grab"
@@ -60,7 +61,8 @@ func GrabField() record.Field {
 type grabbing struct {
 	Grabber
 	grabbed chan grabbed
-	over    chan struct{} // closed when the cooldown is over: only segments of connections are still of interest
+	over    chan struct{}  // closed when the cooldown is over: only segments of connections are still of interest
+	hearing sync.WaitGroup // receivers that do not know yet that it is
 }
 
 // A grabbed is a grab that is done, with its row.
@@ -144,6 +146,7 @@ func (s *Scan) finishGrabs(ctx context.Context) {
 		return
 	}
 	close(s.grabs.over)
+	s.lastHits()
 	limit, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -160,6 +163,14 @@ func (s *Scan) finishGrabs(ctx context.Context) {
 		cancel(errCut)
 	}()
 	_ = s.grabs.Drain(limit) // why it was cut short is what stopped the scan
+}
+
+// lastHits returns when every hit of before the end of the cooldown has been offered to be grabbed.
+func (s *Scan) lastHits() {
+	s.grabs.hearing.Wait()
+	all := make(chan struct{})
+	s.queue <- &batch{taken: all}
+	<-all
 }
 
 var errCut = errors.New("scan ended")

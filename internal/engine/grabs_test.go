@@ -204,6 +204,19 @@ func TestWhatIsNotGrabbedIsReset(t *testing.T) {
 	})
 }
 
+// TestLastHitsAreGrabbed has all answers come in the last moment of the cooldown.
+func TestLastHitsAreGrabbed(t *testing.T) {
+	g := grabber(1000, time.Second)
+	p := smallest(g, func(netip.AddrPort) []reply { return []reply{{flags: synack, after: 999 * time.Millisecond}} })
+	p.change = func(c *Config) { c.Grabs, c.Rate, c.Batch = g, 0, 64 }
+	bubble(t, p, func(t *testing.T, x *trial) {
+		x.end(t, WalkDone)
+		if len(x.rows) != 64 || len(g.halves) != 64 || len(g.resets) != 0 {
+			t.Errorf("%d rows, %d grabs, %d resets", len(x.rows), len(g.halves), len(g.resets))
+		}
+	})
+}
+
 // TestFullGrabberHoldsSenders until there is room again: every hit is grabbed.
 func TestFullGrabberHoldsSenders(t *testing.T) {
 	g := grabber(40, time.Second)

@@ -47,6 +47,7 @@ type receiver struct {
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
 func (r *receiver) run() {
 	take := r.take // one closure for the whole scan
+	defer r.hearNoMore()
 	over := false
 	for idle := 0; idle < finalPolls; {
 		wait := pollWait
@@ -60,8 +61,8 @@ func (r *receiver) run() {
 			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
 			return
 		}
-		if r.scan.grabs != nil {
-			r.deaf = isClosed(r.scan.grabs.over)
+		if r.scan.grabs != nil && isClosed(r.scan.grabs.over) {
+			r.hearNoMore()
 		}
 		if over = isClosed(r.scan.listening); over {
 			r.until = r.scan.heardUntil
@@ -76,6 +77,14 @@ func (r *receiver) run() {
 		default:
 			idle = 0
 		}
+	}
+}
+
+// hearNoMore takes nothing more for an answer: what came before is handed over.
+func (r *receiver) hearNoMore() {
+	if r.scan.grabs != nil && !r.deaf {
+		r.deaf = true
+		r.scan.grabs.hearing.Done()
 	}
 }
 

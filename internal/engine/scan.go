@@ -172,6 +172,9 @@ func (s *Scan) startReceivers() *sync.WaitGroup {
 	var wg sync.WaitGroup
 	for i := range s.cfg.Link.RX {
 		r := s.receiver(i)
+		if s.grabs != nil {
+			s.grabs.hearing.Add(1)
+		}
 		wg.Go(func() {
 			defer s.pin(i)()
 			r.run()
