@@ -25,6 +25,8 @@ func unfuzzed() map[string]string {
 		"citizen/ReadSpecial":               "hands the list to ReadBlocklist",
 		"citizen/parseSpecial":              "reads a text of this program, and panics if that is wrong",
 		"grab/capped.Read":                  "hands bytes through, and counts them",
+		"grabbers.Input":                    "hands the segment to oneshot.Stack.Input",
+		"internal/cli/parseTransport":       "compares a word with three others",
 		"internal/cli/parseMAC":             "hands the text to packet.ParseMAC",
 		"internal/netdev/arpSocket.receive": "fills a buffer, which asker.reply reads",
 		"lab/bench/readHits":                "reads rows of this program",
