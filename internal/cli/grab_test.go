@@ -201,6 +201,29 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// TestInFlightFitsFiles says so where the user asked for more.
+func TestInFlightFitsFiles(t *testing.T) {
+	for _, c := range []struct {
+		asked     int64
+		files     uint64
+		want      int
+		complains bool
+	}{
+		{0, 0, pool.DefaultInFlight, false},
+		{0, 1 << 20, pool.DefaultInFlight, false},
+		{0, 1024, 960, false},
+		{2000, 1024, 960, true},
+		{2000, 20_000, 2000, false},
+		{2000, 10, 1, true},
+	} {
+		var log strings.Builder
+		j := &grabJob{o: &grabOptionValues{inFlight: c.asked}, log: slog.New(slog.NewTextHandler(&log, nil))}
+		if got := j.inFlight(c.files); got != c.want || strings.Contains(log.String(), "ulimit") != c.complains {
+			t.Errorf("%d asked, %d files: %d, log %q; want %d, %v", c.asked, c.files, got, log.String(), c.want, c.complains)
+		}
+	}
+}
+
 // nowhere is a supplier of connections that lead nowhere.
 type nowhere struct{}
 

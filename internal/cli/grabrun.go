@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,7 +224,7 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 	j.pool, err = pool.New(pool.Config{
 		Module: j.module, Main: j.dialer, More: j.dialer, Names: names, Operator: grab.Operator{URI: j.o.operator, Host: j.o.ehlo},
 		Limits: j.o.limits(), Guard: j.guard.allows, Public: func(a netip.Addr) bool { return j.public.allows(a) && j.guard.allows(a) },
-		Rate: j.o.pace(), InFlight: int(j.o.inFlight), PerAddr: int(j.o.perAddr), PerNet: int(j.o.perNet), Queue: int(j.o.queue),
+		Rate: j.o.pace(), InFlight: j.inFlight(openFiles()), PerAddr: int(j.o.perAddr), PerNet: int(j.o.perNet), Queue: int(j.o.queue),
 		Done: j.done, Log: j.log,
 	})
 	if err != nil {
@@ -248,6 +249,22 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 		j.log.Warn(fmt.Sprintf("interrupted: go on behind line %d of %s", j.account.line.Load(), j.inName))
 	}
 	return errors.Join(err, j.finish(err, ctx.Err() != nil), j.complaint(err))
+}
+
+// otherFiles are those that are open beside connections: outputs, lists, the resolver's sockets.
+const otherFiles = 64
+
+// inFlight is how many grabs there may be at once, of which each has a file of the files that the process may have.
+func (j *grabJob) inFlight(files uint64) int {
+	n := cmp.Or(int(j.o.inFlight), pool.DefaultInFlight)
+	if files == 0 || uint64(n)+otherFiles <= files {
+		return n
+	}
+	most := max(1, int(files)-otherFiles)
+	if j.o.inFlight > 0 {
+		j.log.Warn(fmt.Sprintf("--in-flight %d: the process may have %d files open (ulimit -n), so that it is %d", n, files, most))
+	}
+	return most
 }
 
 // complaint is an error if lines could not be used, and nothing else went wrong.
