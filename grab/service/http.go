@@ -128,7 +128,7 @@ func (m *httpModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 	if path, query, ok := strings.Cut(m.path, "?"); ok {
 		u.Path, u.RawQuery = path, query
 	}
-	r := new(HTTPResult)
+	r, own := new(HTTPResult), u.Hostname()
 	answer, err := m.ask(ctx, s, s.Conn, u)
 	r.Response = answer
 	for n := 0; err == nil && n < m.redirects; n++ {
@@ -136,7 +136,7 @@ func (m *httpModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 		if next == nil {
 			break
 		}
-		conn, why := m.follow(ctx, s, u, next)
+		conn, why := m.follow(ctx, s, own, next)
 		if why != nil {
 			r.Stopped = why.Error()
 			break
@@ -150,7 +150,7 @@ func (m *httpModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 		if answer == nil {
 			break
 		}
-		r.Chain, r.Response, u = append(r.Chain, r.Response), answer, next
+		r.Chain, r.Response = append(r.Chain, r.Response), answer
 	}
 	if r.Response == nil {
 		return nil, err
@@ -171,9 +171,9 @@ func webHost(s *grab.Session, secure bool) string {
 	return fmt.Sprintf("%s:%d", host, s.Port)
 }
 
-// follow opens a connection to where a redirect leads: one more to the target if that is what it names, else to another host, if
-// that may be contacted.
-func (m *httpModule) follow(ctx context.Context, s *grab.Session, from, to *url.URL) (net.Conn, error) {
+// follow opens a connection to where a redirect leads: one more to the target if its own name and port are what it names, else to
+// another host, if that may be contacted. A host elsewhere that redirects to itself is elsewhere still.
+func (m *httpModule) follow(ctx context.Context, s *grab.Session, own string, to *url.URL) (net.Conn, error) {
 	_ = s.Conn.Close() // as Session.More wants it
 	port := map[string]uint16{"http": 80, "https": 443}[to.Scheme]
 	if text := to.Port(); text != "" {
@@ -186,7 +186,7 @@ func (m *httpModule) follow(ctx context.Context, s *grab.Session, from, to *url.
 	switch {
 	case port == 0:
 		return nil, fmt.Errorf("a redirect to %s is not followed", to.Scheme)
-	case to.Hostname() == from.Hostname() && port == s.Port && s.More != nil:
+	case strings.EqualFold(to.Hostname(), own) && port == s.Port && s.More != nil:
 		return s.More(ctx)
 	case s.Elsewhere == nil:
 		return nil, fmt.Errorf("other hosts are not contacted: %w", grab.ErrBlocked)

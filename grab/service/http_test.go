@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -18,18 +20,37 @@ import (
 	"github.com/zmap-go/zmap/grab"
 )
 
-// answers is a web server that reads a request and says text, and keeps what it was asked.
-func answers(text string, asked *[]string) func(net.Conn) {
+// answers is a web server that reads a request and says text.
+func answers(text string) func(net.Conn) {
+	return new(asking).server(func(int, net.Conn) string { return text })
+}
+
+// An asking is what web servers were asked, over any number of connections.
+type asking struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// server is a web server that reads a request and says text, which may depend on how many requests came before. It keeps what it was asked.
+func (a *asking) server(text func(before int, c net.Conn) string) func(net.Conn) {
 	return func(c net.Conn) {
 		r, err := http.ReadRequest(bufio.NewReader(c))
 		if err != nil {
 			return
 		}
-		if asked != nil {
-			*asked = append(*asked, fmt.Sprintf("%s %s %s %s", r.Method, r.Host, r.RequestURI, r.UserAgent()))
-		}
-		_, _ = io.WriteString(c, text)
+		a.mu.Lock()
+		before := len(a.all)
+		a.all = append(a.all, fmt.Sprintf("%s %s %s %s", r.Method, r.Host, r.RequestURI, r.UserAgent()))
+		a.mu.Unlock()
+		_, _ = io.WriteString(c, text(before, c))
 	}
+}
+
+// list returns what was asked until now.
+func (a *asking) list() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.all)
 }
 
 // web has a web module talk to a server.
@@ -74,7 +95,7 @@ func TestHTTP(t *testing.T) {
 		{"endless header", "http", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20), 0, "", "", false, grab.ErrTooLong},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := web(t, c.module, answers(c.answer, nil), nil)
+			r, err := web(t, c.module, answers(c.answer), nil)
 			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 				t.Errorf("got error %v, want %v", err, c.err)
 			}
@@ -96,28 +117,20 @@ func TestHTTP(t *testing.T) {
 // TestHTTPAsksAsTheOperator and with the name, or the address where the name would do harm.
 func TestHTTPAsksAsTheOperator(t *testing.T) {
 	for name, host := range map[string]string{"": "127.0.0.1", "www.example.org": "www.example.org", "evil\r\nX: y": "127.0.0.1"} {
-		var asked []string
+		asked := new(asking)
 		var port uint16
-		_, err := web(t, "http,path=/a?b=c", answers("HTTP/1.1 204 No Content\r\n\r\n", &asked), func(s *grab.Session) {
+		_, err := web(t, "http,path=/a?b=c", asked.server(func(int, net.Conn) string { return "HTTP/1.1 204 No Content\r\n\r\n" }), func(s *grab.Session) {
 			s.Name, s.Operator, port = name, grab.Operator{URI: "https://example.org/scans"}, s.Port
 		})
 		want := fmt.Sprintf("GET %s:%d /a?b=c Mozilla/5.0 (compatible; measurement; +https://example.org/scans)", host, port)
-		if err != nil || !slices.Equal(asked, []string{want}) {
-			t.Errorf("%q: asked %q, want %q; %v", name, asked, want, err)
+		if err != nil || !slices.Equal(asked.list(), []string{want}) {
+			t.Errorf("%q: asked %q, want %q; %v", name, asked.list(), want, err)
 		}
 	}
 }
 
 // TestHTTPRedirects follows them within the bounds, to the same host and to others that may be contacted.
 func TestHTTPRedirects(t *testing.T) {
-	var asked []string
-	n := 0
-	server := func(where func(n int) string) func(net.Conn) {
-		return func(c net.Conn) {
-			n++
-			answers(where(n), &asked)(c)
-		}
-	}
 	to := func(location string) string {
 		return "HTTP/1.1 302 Found\r\nLocation: " + location + "\r\nContent-Length: 0\r\n\r\n"
 	}
@@ -138,10 +151,11 @@ func TestHTTPRedirects(t *testing.T) {
 		{"no location", "http,redirects=3", func(int) string { return to("") }, 1, 0, "", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked, n = nil, 0
-			r, err := web(t, c.module, server(c.where), func(s *grab.Session) {
+			a := new(asking)
+			r, err := web(t, c.module, a.server(func(before int, _ net.Conn) string { return c.where(before + 1) }), func(s *grab.Session) {
 				s.Elsewhere = func(context.Context, string, uint16) (net.Conn, error) { return nil, grab.ErrBlocked }
 			})
+			asked := a.list()
 			if err != nil || len(asked) != c.asked || len(r.Chain) != c.chain || r.Stopped != c.stopped || c.second != "" && !strings.Contains(asked[1], " "+c.second+" ") {
 				t.Errorf("asked %q, chain of %d, stopped %q, %v", asked, len(r.Chain), r.Stopped, err)
 			}
@@ -158,8 +172,8 @@ func TestHTTPRedirects(t *testing.T) {
 
 // TestHTTPElsewhere goes to another host where that is allowed.
 func TestHTTPElsewhere(t *testing.T) {
-	other := serve(t, answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother", nil))
-	r, err := web(t, "http,redirects=1", answers("HTTP/1.1 301 Moved\r\nLocation: http://other.example:81/\r\n\r\n", nil), func(s *grab.Session) {
+	other := serve(t, answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother"))
+	r, err := web(t, "http,redirects=1", answers("HTTP/1.1 301 Moved\r\nLocation: http://other.example:81/\r\n\r\n"), func(s *grab.Session) {
 		s.Elsewhere = func(ctx context.Context, host string, port uint16) (net.Conn, error) {
 			if host != "other.example" || port != 81 {
 				t.Errorf("asked for %s:%d", host, port)
@@ -169,6 +183,35 @@ func TestHTTPElsewhere(t *testing.T) {
 	})
 	if err != nil || r.Response.Body != "other" || len(r.Chain) != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestHTTPElsewhereAgain follows another host that redirects to itself on the port of the target's, and from there back to the target.
+func TestHTTPElsewhereAgain(t *testing.T) {
+	to := func(host, path string, port int64) string {
+		return fmt.Sprintf("HTTP/1.1 302 Found\r\nLocation: http://%s:%d%s\r\n\r\n", host, port, path)
+	}
+	own, others := new(asking), new(asking)
+	var port atomic.Int64
+	other := serve(t, others.server(func(before int, _ net.Conn) string {
+		if before == 0 {
+			return to("other.example", "/second", port.Load())
+		}
+		return to("127.0.0.1", "/home", port.Load())
+	}))
+	r, err := web(t, "http,redirects=5", own.server(func(before int, c net.Conn) string {
+		if before == 0 {
+			port.Store(int64(c.LocalAddr().(*net.TCPAddr).Port))
+			return to("other.example", "/first", port.Load())
+		}
+		return "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhome"
+	}), func(s *grab.Session) {
+		s.Elsewhere = func(ctx context.Context, _ string, _ uint16) (net.Conn, error) {
+			return new(grab.Dialer).Open(ctx, &grab.Target{Addr: other.Addr(), Port: other.Port()}, nil)
+		}
+	})
+	if err != nil || len(r.Chain) != 3 || r.Response.Body != "home" || len(own.list()) != 2 || len(others.list()) != 2 || !strings.Contains(others.list()[1], " /second ") {
+		t.Errorf("asked %q and %q; %+v, %v", own.list(), others.list(), r, err)
 	}
 }
 
@@ -183,7 +226,7 @@ func TestHTTPS(t *testing.T) {
 			talk(s)
 		}
 	}
-	r, err := web(t, "https,roots=none", secure(answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", nil)), nil)
+	r, err := web(t, "https,roots=none", secure(answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")), nil)
 	if err != nil || r.Response.Body != "hello" || r.Response.Request.TLS == nil || r.Response.Request.TLS.Handshake.Certificates == nil || r.Response.Request.URL.Scheme != "https" {
 		t.Errorf("%+v, %v", r, err)
 	}
