@@ -141,7 +141,7 @@ func (m *bannerModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 			return m.result(nil, t), fmt.Errorf("send probe: %w", orDone(ctx, err))
 		}
 	}
-	b, err := m.read(conn)
+	b, err := m.read(ctx, conn)
 	if len(b) == 0 {
 		if t == nil {
 			return nil, orDone(ctx, err)
@@ -156,7 +156,7 @@ func (m *bannerModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 }
 
 // read returns what the server says. An error counts only if it said nothing: each banner has its end, and how servers end differs.
-func (m *bannerModule) read(conn net.Conn) ([]byte, error) {
+func (m *bannerModule) read(ctx context.Context, conn net.Conn) ([]byte, error) {
 	b := make([]byte, 0, min(m.most, 512))
 	for {
 		if len(b) == cap(b) {
@@ -172,6 +172,9 @@ func (m *bannerModule) read(conn net.Conn) ([]byte, error) {
 		}
 		if err := conn.SetReadDeadline(time.Now().Add(m.quiet)); err != nil {
 			return b, err
+		}
+		if ctx.Err() != nil { // the deadline may have come after its interruption
+			return b, ctx.Err()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/hex"
 	"io"
@@ -171,5 +172,27 @@ func TestParse(t *testing.T) {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
 		}
+	}
+}
+
+// TestBannerEnds with its context, though the server goes on and on.
+func TestBannerEnds(t *testing.T) {
+	m, err := New("banner", bannerArg("max", "65536", "quiet", "1m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session(t, serve(t, func(c net.Conn) {
+		for {
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}), 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := m.Grab(ctx, s); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("%v, after %v", err, time.Since(start))
 	}
 }
