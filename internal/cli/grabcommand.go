@@ -44,11 +44,11 @@ owners know of it; say who you are with --operator. Networks of special purpose 
 
 // grabOptionValues are the values of the command line of zmap grab, as typed.
 type grabOptionValues struct {
-	input, output, fields, blocklist, allowlist, operator, ehlo, source, metadata, found string
-	outputs, maps                                                                        []string
-	special                                                                              []citizen.Class
-	port, rate, inFlight, perAddr, perNet, queue, timeout, bytes, connections, names     int64
-	quiet, list, ignoreLists, ignoreInput, noHeader                                      bool
+	input, output, fields, blocklist, allowlist, operator, ehlo, source, metadata, found, resolver string
+	outputs, maps                                                                                  []string
+	special                                                                                        []citizen.Class
+	port, rate, inFlight, perAddr, perNet, queue, timeout, bytes, connections, names               int64
+	quiet, list, ignoreLists, ignoreInput, noHeader                                                bool
 }
 
 // grabCommand returns the command that grabs from targets of the user's.
@@ -86,6 +86,7 @@ func grabTargetOptions(t *toolSet, o *grabOptionValues) {
 	t.flag(&o.ignoreLists, "ignore-blocklist-errors", "", "go on after entries in the lists that cannot be understood")
 	t.texts(&o.maps, "sni-map", "", "names to ask addresses for, from a map `file`; may be given several times")
 	t.integer(&o.names, "max-names", "", "grab at most `n` times from one target, each time by another name from a map or a certificate (default 1)", 1, name.MostMax)
+	t.text(&o.resolver, "resolver", "", "with --max-names, ask the DNS server at `address` for names of targets, and whether names belong to them")
 	t.text(&o.found, "found-names-file", "", "write names that certificates and redirects hold to `file`, for a later run")
 }
 
@@ -149,8 +150,26 @@ func (o *grabOptionValues) job(ctx context.Context, args []string, flags *pflag.
 	if err != nil {
 		return nil, err
 	}
+	if o.resolver != "" {
+		if j.resolver, err = newResolver(o.resolver, j.guard.allows); err != nil {
+			return nil, argError("resolver", o.resolver, err)
+		}
+	}
 	j.dialer = &grab.Dialer{Guard: j.guard.allows, Local: local}
 	return j, j.open()
+}
+
+// newResolver reads the address of a DNS server, with or without a port.
+func newResolver(text string, allowed func(netip.Addr) bool) (*name.Resolver, error) {
+	server, err := netip.ParseAddrPort(text)
+	if err != nil {
+		a, aerr := netip.ParseAddr(text)
+		if aerr != nil {
+			return nil, errors.New("is no address: write 192.0.2.53 or 192.0.2.53:53")
+		}
+		server = netip.AddrPortFrom(a, 53)
+	}
+	return name.NewResolver(server, allowed)
 }
 
 // limits are those of each grab.

@@ -46,6 +46,7 @@ type grabJob struct {
 	metadata *file
 	outputs  []*converted
 	maps     []*name.Map
+	resolver *name.Resolver // nil asks nobody
 	found    *name.Found
 
 	account grabAccount
@@ -220,7 +221,7 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 	if err := j.start(); err != nil {
 		return err
 	}
-	names := name.New(name.Config{Max: int(j.o.names), Maps: j.maps, Found: j.found})
+	names := name.New(name.Config{Max: int(j.o.names), Maps: j.maps, Resolver: j.resolver, Found: j.found})
 	j.pool, err = pool.New(pool.Config{
 		Module: j.module, Main: j.dialer, More: j.dialer, Names: names, Operator: grab.Operator{URI: j.o.operator, Host: j.o.ehlo},
 		Limits: j.o.limits(), Guard: j.guard.allows, Public: func(a netip.Addr) bool { return j.public.allows(a) && j.guard.allows(a) },
