@@ -239,7 +239,7 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 		ferr := j.feed(feeding)
 		late, cancel := graceful(feeding, j.grace(ctx))
 		defer cancel()
-		if derr := j.pool.Drain(late); derr != nil {
+		if derr := j.pool.Drain(late); derr != nil && ctx.Err() != nil {
 			j.log.Warn("grabs were cut short, their rows say so")
 		}
 		fed <- ferr
