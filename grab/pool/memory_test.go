@@ -64,14 +64,18 @@ func TestNothingIsLeft(t *testing.T) {
 	s := ways(t)["tls, no ServerHello"]
 	s.memory(t, 2000) // what is made once, and the runtime keeps of goroutines
 	goroutines, bytes := runtime.NumGoroutine(), used()
-	s.memory(t, 2000)
+	const rounds = 4
+	for range rounds {
+		s.memory(t, 2000)
+	}
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines before, %d after", goroutines, runtime.NumGoroutine())
 		}
 	}
-	if more := used() - bytes; more > 1<<20 && !testing.Short() { // the race detector has memory of its own
-		t.Errorf("%d bytes are left", more)
+	// What the runtime keeps of goroutines and stacks differs from round to round; a grab that left anything would leave more.
+	if more := (used() - bytes) / (rounds * 2000); more > 512 && !testing.Short() { // the race detector has memory of its own
+		t.Errorf("%d bytes are left of each grab", more)
 	}
 }
 
