@@ -23,7 +23,7 @@ type scripted struct {
 	reply []byte
 }
 
-// scriptedModules are all modules whose servers answer with messages that have an end.
+// scriptedModules are all modules of binary protocols.
 func scriptedModules() []scripted {
 	never := map[string]string{"tls": "never"}
 	return []scripted{
@@ -36,6 +36,20 @@ func scriptedModules() []scripted {
 		{"ldap", never, 8, recordedSlapd},
 		{"rdp", never, 19, rdpConfirm(2, 0, 1)},
 		{"amqp", never, 8, amqpStart()},
+	}
+}
+
+// scriptedLines are modules of line protocols. Many of them wait for the server, however long.
+func scriptedLines() []scripted {
+	never := map[string]string{"tls": "never"}
+	return []scripted{
+		{"smtp", never, 0, []byte("220-mx.example\r\n220 ESMTP\r\n250-mx.example\r\n250 STARTTLS\r\n")},
+		{"ftp", never, 0, []byte("220-Welcome\r\n of all\r\n220 ready\r\n211-Features:\r\n UTF8\r\n211 End\r\n")},
+		{"pop3", never, 0, []byte("+OK ready\r\n+OK\r\nSTLS\r\nUIDL\r\n.\r\n")},
+		{"imap", never, 0, []byte("* OK ready\r\n* CAPABILITY IMAP4rev1 STARTTLS\r\na1 OK done\r\n")},
+		{"redis", never, 6, []byte("+PONG\r\n")},
+		{"memcached", never, 9, []byte("VERSION 1.6.18\r\n")},
+		{"sip", never, 20, []byte("SIP/2.0 200 OK\r\nServer: test\r\nAllow: INVITE\r\nContent-Length: 0\r\n\r\n")},
 	}
 }
 
@@ -53,7 +67,7 @@ func (c *scripted) run(ctx context.Context, t *testing.T, talk func(net.Conn)) (
 
 // TestBinaryInPieces has what servers say come a byte at a time, which changes nothing, and end at every byte, which never is a success.
 func TestBinaryInPieces(t *testing.T) {
-	for _, c := range scriptedModules() {
+	for _, c := range append(scriptedModules(), scriptedLines()...) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			whole, err := c.run(t.Context(), t, say(c.first, c.reply))
