@@ -109,7 +109,7 @@ func readGrabs(path string) (found, wrong int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	seen := make(map[string]bool)
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
@@ -168,7 +168,7 @@ func serveCertificates(ctx context.Context, n *lab.Net) (stop func(), err error)
 }
 
 func serveCertificate(c net.Conn, cfg *tls.Config) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	s := tls.Server(c, cfg)
 	if s.Handshake() == nil {
