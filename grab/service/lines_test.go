@@ -242,11 +242,11 @@ func TestSSH(t *testing.T) {
 // TestSSHThatIsNone tells what kept a handshake from its end.
 func TestSSHThatIsNone(t *testing.T) {
 	for says, want := range map[string]grab.Status{
-		"":                              grab.ConnectionClosed,
-		"220 smtp\r\n":                  grab.ConnectionClosed, // it might have said more
-		"SSH-2.0-x\r\n":                 grab.ConnectionClosed,
+		"":              grab.ConnectionClosed,
+		"220 smtp\r\n":  grab.ConnectionClosed, // it might have said more
+		"SSH-2.0-x\r\n": grab.ConnectionClosed,
 		"SSH-2.0-x\r\n\xff\xff\xff\xff\xff\xff\xff\xff": grab.ProtocolError,
-		"SSH-1.5-old\r\n":               grab.ConnectionClosed,
+		"SSH-1.5-old\r\n": grab.ConnectionClosed,
 	} {
 		if got, err := spoken(t, "ssh", func(c net.Conn) {
 			go func() { _, _ = io.Copy(io.Discard, c) }() // or the end would be a reset
