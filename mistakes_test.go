@@ -58,6 +58,7 @@ func slips(t *testing.T) []slip {
 		{"DryRun", func(c *Config) { c.DryRun = &DryRun{} }},
 		{"Outputs", func(c *Config) { c.Outputs = append(c.Outputs, Output{}) }},
 		{"Outputs.Filter", func(c *Config) { c.Outputs = append(c.Outputs, Output{Sink: &table{}, Filter: "("}) }},
+		{"Grab", func(c *Config) { c.Grab = &Grab{} }},
 		{"Annotate", func(c *Config) { c.Annotate = []annotate.Annotator{sameName{}} }},
 		{"Dedup", func(c *Config) { c.Dedup = dedup.Method(77) }},
 		{"DedupWindow", func(c *Config) { c.DedupWindow = dedup.MaxWindow + 1 }},
