@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -227,7 +229,9 @@ func TestSSH(t *testing.T) {
 	if jerr := json.Unmarshal([]byte(got), &r); jerr != nil || err != nil {
 		t.Fatal(jerr, err, got)
 	}
-	if r.ServerID != (SSHServerID{"SSH-2.0-Test_1.0 Debian", "2.0", "Test_1.0", "Debian"}) || r.HostKey == nil || r.HostKey.SHA256 != ssh.FingerprintSHA256(signer.PublicKey()) ||
+	if r.ServerID != (SSHServerID{"SSH-2.0-Test_1.0 Debian", "2.0", "Test_1.0", "Debian"}) || r.Exchange == nil || r.Exchange.HostKey.Fingerprint != ssh.FingerprintSHA256(signer.PublicKey()) ||
+		r.Exchange.HostKey.SHA256 != fmt.Sprintf("%x", sha256.Sum256(signer.PublicKey().Marshal())) ||
+		r.Selected == nil || r.Selected.Kex != "mlkem768x25519-sha256" || r.Selected.HostKey != "ssh-ed25519" || r.Selected.CS.Cipher != "aes128-gcm@openssh.com" || r.Selected.SC.Compression != "none" ||
 		r.Offer == nil || len(r.Offer.Kex) == 0 || r.Offer.HostKeys[0] != "ssh-ed25519" || len(r.HASSH) != 32 {
 		t.Errorf("got %s", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // HASSH is defined with it
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,7 +47,8 @@ func (*sshModule) Describe() grab.Description {
 type SSHResult struct {
 	ServerID SSHServerID     `json:"server_id"`
 	Offer    *SSHKeyExchange `json:"server_key_exchange,omitempty"` // its algorithms; nil if none came
-	HostKey  *SSHHostKey     `json:"server_host_key,omitempty"`     // the one of the exchange, by which the server has signed it
+	Selected *SSHAlgorithms  `json:"algorithm_selection,omitempty"` // what follows from its list and ours (RFC 4253 section 7.1)
+	Exchange *SSHExchange    `json:"key_exchange,omitempty"`        // nil if it came to none
 	HASSH    string          `json:"hassh_server,omitempty"`        // the fingerprint of that name, of the algorithms
 }
 
@@ -70,11 +72,32 @@ type SSHKeyExchange struct {
 	ComprSC   []string `json:"server_to_client_compression"`
 }
 
+// SSHAlgorithms are those that both sides agree on.
+type SSHAlgorithms struct {
+	Kex     string       `json:"dh_kex_algorithm,omitempty"`
+	HostKey string       `json:"host_key_algorithm,omitempty"`
+	CS      SSHDirection `json:"client_to_server_alg_group"`
+	SC      SSHDirection `json:"server_to_client_alg_group"`
+}
+
+// An SSHDirection is the algorithms of one direction. What both sides have none of is missing.
+type SSHDirection struct {
+	Cipher      string `json:"cipher,omitempty"`
+	MAC         string `json:"mac,omitempty"` // not used with a cipher that needs none
+	Compression string `json:"compression,omitempty"`
+}
+
+// An SSHExchange is what an exchange of keys has shown.
+type SSHExchange struct {
+	HostKey SSHHostKey `json:"server_host_key"` // the server has signed the exchange by it
+}
+
 // An SSHHostKey is a server's key.
 type SSHHostKey struct {
-	Algorithm string `json:"algorithm"`
-	Raw       []byte `json:"raw"`                // RFC 4253 section 6.6
-	SHA256    string `json:"fingerprint_sha256"` // as OpenSSH shows it
+	Algorithm   string `json:"algorithm"`
+	Raw         []byte `json:"raw"`                // RFC 4253 section 6.6
+	SHA256      string `json:"fingerprint_sha256"` // of Raw, in hexadecimal as with zgrab2
+	Fingerprint string `json:"fingerprint"`        // the same as OpenSSH shows it
 }
 
 // errSeen ends the handshake when the host key is known.
@@ -88,7 +111,8 @@ func (m *sshModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 	config := &ssh.ClientConfig{
 		ClientVersion: sshVersion(&s.Operator),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			r.HostKey = &SSHHostKey{Algorithm: key.Type(), Raw: key.Marshal(), SHA256: ssh.FingerprintSHA256(key)}
+			sum := sha256.Sum256(key.Marshal())
+			r.Exchange = &SSHExchange{SSHHostKey{key.Type(), key.Marshal(), hex.EncodeToString(sum[:]), ssh.FingerprintSHA256(key)}}
 			return errSeen
 		},
 		HostKeyAlgorithms: m.hostKeys,
@@ -98,13 +122,17 @@ func (m *sshModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 			MACs:         append(ssh.SupportedAlgorithms().MACs, ssh.InsecureAlgorithms().MACs...),
 		},
 	}
+	config.SetDefaults() // the lists as they go out
 	conn, _, _, err := ssh.NewClientConn(seen, s.AddrPort().String(), config)
 	if err == nil { // cannot be: the callback has refused the key
 		_ = conn.Close()
 	}
 	known := r.read(seen.kept)
+	if r.Offer != nil {
+		r.Selected = r.Offer.selected(config)
+	}
 	switch {
-	case r.HostKey != nil:
+	case r.Exchange != nil:
 		return r, nil
 	case !known && seen.err != nil:
 		return nil, orDone(ctx, fmt.Errorf("read identification: %w", seen.err))
@@ -114,6 +142,24 @@ func (m *sshModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 		return r, orDone(ctx, fmt.Errorf("exchange keys: %w", seen.err))
 	}
 	return r, fmt.Errorf("exchange keys: %w: %w", grab.ErrProtocol, err)
+}
+
+// selected returns what follows from the server's list and ours: of each kind the first of ours that the server has, too.
+func (k *SSHKeyExchange) selected(c *ssh.ClientConfig) *SSHAlgorithms {
+	common := func(ours, theirs []string) string {
+		for _, name := range ours {
+			if slices.Contains(theirs, name) {
+				return name
+			}
+		}
+		return ""
+	}
+	none := []string{"none"}
+	return &SSHAlgorithms{
+		Kex: common(c.KeyExchanges, k.Kex), HostKey: common(c.HostKeyAlgorithms, k.HostKeys),
+		CS: SSHDirection{common(c.Ciphers, k.CiphersCS), common(c.MACs, k.MACsCS), common(none, k.ComprCS)},
+		SC: SSHDirection{common(c.Ciphers, k.CiphersSC), common(c.MACs, k.MACsSC), common(none, k.ComprSC)},
+	}
 }
 
 // sshVersion is our identification: who asks stands in its comment (RFC 4253 section 4.2), as far as one may be long.

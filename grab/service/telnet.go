@@ -109,6 +109,9 @@ func (m *telnetModule) Grab(ctx context.Context, s *grab.Session) (any, error) {
 			return r, orDone(ctx, err)
 		}
 		_ = s.Conn.SetReadDeadline(time.Now().Add(m.quiet))
+		if ctx.Err() != nil { // the deadline may have come after its interruption
+			return r, ctx.Err()
+		}
 	}
 	if len(r.Will)+len(r.Do)+len(r.Wont)+len(r.Dont) == 0 && strings.TrimSpace(r.Banner) == "" {
 		return r, fmt.Errorf("%d bytes and neither text nor options: %w", p.taken, grab.ErrProtocol)
