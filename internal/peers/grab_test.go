@@ -237,6 +237,6 @@ func TestGrabTextServers(t *testing.T) {
 	n := newNet(t)
 	server{args: []string{"redis-server", "--port", "4000", "--bind", host, "--save", "", "--protected-mode", "no", "--dir", "/run"}, port: "tcp 4000"}.start(t, n)
 	server{args: []string{"memcached", "-u", "nobody", "-l", host, "-p", "4001", "-U", "0"}, port: "tcp 4001"}.start(t, n)
-	found(t, 4000, "redis", "http", map[string]string{"attempts": "2", "first_reply": "-ERR wrong number of arguments for 'get'"})
-	found(t, 4001, "memcached", "tls", map[string]string{"attempts": "3", "first_reply": "ERROR"})
+	found(t, 4000, "redis", "http", map[string]string{"attempts": "2", "first_reply": "-ERR wrong number of arguments for 'get'", "grab.result.state": "open"})
+	found(t, 4001, "memcached", "tls", map[string]string{"attempts": "3", "first_reply": "ERROR", "grab.result.version": "1."})
 }

@@ -68,3 +68,100 @@ http {
 	found(t, 4000, "http", "http", map[string]string{"grab.result.response.title": "A lab's page"})
 	found(t, 4001, "tls", "http", nil)
 }
+
+// TestGrabOpenSSH has the server prove each of its host keys, and ends where a login would begin.
+func TestGrabOpenSSH(t *testing.T) {
+	debian(t, "openssh-server")
+	dir := t.TempDir()
+	conf := "Port 4000\nListenAddress " + host + "\nPidFile none\nUsePAM no\n"
+	public := make(map[string]string)
+	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+		prepare(t, "ssh-keygen", "-q", "-t", kind, "-N", "", "-f", dir+"/"+kind)
+		conf += "HostKey " + dir + "/" + kind + "\n"
+		b, err := os.ReadFile(dir + "/" + kind + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		public[kind] = strings.Fields(string(b))[1]
+	}
+	run := "mkdir /run/sshd && exec /usr/sbin/sshd -D -e -f " + file(t, "sshd_config", conf)
+	server{args: []string{"sh", "-c", run}, port: "tcp 4000"}.start(t, newNet(t))
+	for kind, c := range map[string]struct{ wanted, named string }{
+		"ed25519": {"ssh-ed25519", "ssh-ed25519"}, "ecdsa": {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"}, "rsa": {"ssh-ed25519-cert-v01@openssh.com+rsa-sha2-256", "ssh-rsa"},
+	} {
+		r, err := grabOf(t, "ssh", map[string]string{"hostkey": c.wanted}, 4000)
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		r.has(t, map[string]string{
+			"server_id.raw": "SSH-2.0-OpenSSH_", "server_id.version": "2.0", "server_id.comment": "Debian", "server_key_exchange.kex_algorithms": "curve25519-sha256",
+			"server_key_exchange.host_key_algorithms": "rsa-sha2-512", "algorithm_selection.dh_kex_algorithm": "sha256", "hassh_server": "",
+			"algorithm_selection.server_to_client_alg_group.compression": "none", "key_exchange.server_host_key.algorithm": c.named,
+			"key_exchange.server_host_key.raw": public[kind],
+		})
+	}
+	found(t, 4000, "ssh", "wait", map[string]string{"grab.status": "success", "grab.result.server_id.software": "OpenSSH_"})
+}
+
+// TestGrabTelnetd refuses the options of a server, which asks for a login all the same.
+func TestGrabTelnetd(t *testing.T) {
+	debian(t, "inetutils-telnetd")
+	server{args: []string{"socat", "TCP4-LISTEN:4000,bind=" + host + ",reuseaddr,fork", "EXEC:/usr/sbin/telnetd"}, port: "tcp 4000"}.start(t, newNet(t))
+	want := map[string]string{"banner": "login: ", "do": "terminal_type", "will": "echo"}
+	r, err := grabOf(t, "telnet", nil, 4000)
+	if err != nil {
+		t.Error(err)
+	}
+	r.has(t, want)
+	found(t, 4000, "telnet", "wait", map[string]string{"grab.status": "success", "grab.result.banner": "login: "})
+}
+
+// TestGrabKamailio asks a telephony server over TCP.
+func TestGrabKamailio(t *testing.T) {
+	debian(t, "kamailio")
+	conf := file(t, "kamailio.cfg", `#!KAMAILIO
+log_stderror=yes
+fork=no
+children=1
+tcp_children=1
+listen=tcp:`+host+`:4000
+loadmodule "sl.so"
+loadmodule "textops.so"
+request_route {
+	append_to_reply("Allow: INVITE, OPTIONS\r\n");
+	sl_send_reply("200", "OK");
+}
+`)
+	server{args: []string{"kamailio", "-DD", "-E", "-f", conf, "-w", "/run", "-P", "/run/k.pid", "-Y", "/run"}, port: "tcp 4000"}.start(t, newNet(t))
+	r, err := grabOf(t, "sip", nil, 4000)
+	if err != nil {
+		t.Error(err)
+	}
+	r.has(t, map[string]string{"status_line": "SIP/2.0 200 OK", "status_code": "200", "headers.allow": "INVITE, OPTIONS", "headers.server": "kamailio", "headers.cseq": "1 OPTIONS"})
+}
+
+// TestGrabCaches asks stores that take anybody, and one that wants a password.
+func TestGrabCaches(t *testing.T) {
+	debian(t, "redis-server")
+	debian(t, "memcached")
+	n := newNet(t)
+	redis := []string{"redis-server", "--bind", host, "--save", "", "--protected-mode", "no", "--dir", "/run", "--port"}
+	server{args: append(redis[:len(redis):len(redis)], "4000"), port: "tcp 4000"}.start(t, n)
+	server{args: append(redis[:len(redis):len(redis)], "4001", "--requirepass", "secret"), port: "tcp 4001"}.start(t, n)
+	server{args: []string{"memcached", "-u", "nobody", "-l", host, "-p", "4002", "-U", "0"}, port: "tcp 4002"}.start(t, n)
+	for _, c := range []struct {
+		module string
+		port   uint16
+		want   map[string]string
+	}{
+		{"redis", 4000, map[string]string{"ping_response": "PONG", "state": "open"}},
+		{"redis", 4001, map[string]string{"ping_response": "NOAUTH", "state": "auth_required"}},
+		{"memcached", 4002, map[string]string{"version": "1."}},
+	} {
+		r, err := grabOf(t, c.module, nil, c.port)
+		if err != nil {
+			t.Errorf("%s on %d: %v", c.module, c.port, err)
+		}
+		r.has(t, c.want)
+	}
+}
