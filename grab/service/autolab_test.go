@@ -210,15 +210,21 @@ func TestAutoFindsTheLab(t *testing.T) {
 	if len(servers) < 40 {
 		t.Fatalf("%d servers", len(servers))
 	}
+	m, err := newAuto(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := m.(*autoModule)
 	for _, c := range []struct {
 		order string
 		max   int
-		least int // of 100
-	}{{orderRandom, 1, 37}, {orderRandom, 2, 70}, {orderRandom, 5, 77}, {orderAssigned, 5, 77}, {orderRandom, 16, 100}} {
+		least int // of 100, found
+		own   int // of 100, handed to their protocol's own module
+	}{{orderRandom, 1, 37, 22}, {orderRandom, 2, 70, 39}, {orderRandom, 5, 77, 41}, {orderAssigned, 5, 77, 41}, {orderRandom, 16, 100, 54}} {
 		t.Run(fmt.Sprintf("%s %d", c.order, c.max), func(t *testing.T) {
 			var missed []string
 			by := make(map[string]int)
-			handshakes := 0
+			handshakes, own := 0, 0
 			for _, l := range servers {
 				r, connections := l.find(t, 47123, map[string]string{"order": c.order, "max": fmt.Sprint(c.max), "grab": "false"})
 				if r.Attempts > c.max || connections > max(1, r.Attempts) {
@@ -228,6 +234,9 @@ func TestAutoFindsTheLab(t *testing.T) {
 				switch r.Protocol {
 				case l.Protocol:
 					by[r.By]++
+					if full.modules[r.Protocol] != nil {
+						own++
+					}
 				case "":
 					missed = append(missed, l.Name+" ("+r.Class+")")
 				default:
@@ -235,10 +244,10 @@ func TestAutoFindsTheLab(t *testing.T) {
 				}
 			}
 			found := len(servers) - len(missed)
-			t.Logf("order %s, at most %d handshakes: %d of %d services found (%d %%), %.1f handshakes each; by %v; not found: %s",
-				c.order, c.max, found, len(servers), 100*found/len(servers), float64(handshakes)/float64(len(servers)), by, strings.Join(missed, ", "))
-			if 100*found < c.least*len(servers) {
-				t.Errorf("%d of %d found, want %d %%", found, len(servers), c.least)
+			t.Logf("order %s, at most %d handshakes: %d of %d services found (%d %%), %d of them with a module (%d %%), %.1f handshakes each; by %v; not found: %s",
+				c.order, c.max, found, len(servers), 100*found/len(servers), own, 100*own/len(servers), float64(handshakes)/float64(len(servers)), by, strings.Join(missed, ", "))
+			if 100*found < c.least*len(servers) || 100*own < c.own*len(servers) {
+				t.Errorf("%d of %d found and %d with a module, want %d %% and %d %%", found, len(servers), own, c.least, c.own)
 			}
 		})
 	}
