@@ -180,15 +180,18 @@ func TestBytesBeforeTLS(t *testing.T) {
 // TestTelnet refuses every option and takes the text between them.
 func TestTelnet(t *testing.T) {
 	want := []byte{255, 252, 24, 255, 254, 1, 255, 252, 200}
-	answered := make([]byte, len(want))
+	answers := make(chan []byte, 1)
 	got, err := spoken(t, "telnet,quiet=300ms", func(c net.Conn) {
 		_, _ = c.Write([]byte{255, 253, 24, 255, 251, 1, 'h', 'i', 255})
 		time.Sleep(20 * time.Millisecond)
 		_, _ = c.Write([]byte{255, 255, 250, 24, 1, 'x', 255, 240, 255, 253, 200, 255, 254, 3, '\r', '\n'})
-		_, _ = io.ReadFull(c, answered)
+		b := make([]byte, len(want))
+		_, _ = io.ReadFull(c, b)
+		answers <- b
 		_, _ = io.Copy(io.Discard, c)
 	})
 	var r TelnetResult
+	answered := <-answers
 	if jerr := json.Unmarshal([]byte(got), &r); jerr != nil || err != nil {
 		t.Fatal(jerr, err)
 	}
