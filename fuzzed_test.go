@@ -25,6 +25,8 @@ func unfuzzed() map[string]string {
 		"citizen/ReadSpecial":               "hands the list to ReadBlocklist",
 		"citizen/parseSpecial":              "reads a text of this program, and panics if that is wrong",
 		"grab/capped.Read":                  "hands bytes through, and counts them",
+		"grab/grabtest/HalfOf":              "only tests import it",
+		"grab/handover/conn.Read":           "hands bytes through",
 		"grabbers.Input":                    "hands the segment to oneshot.Stack.Input",
 		"internal/cli/parseTransport":       "compares a word with three others",
 		"internal/cli/parseMAC":             "hands the text to packet.ParseMAC",

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/handover"
 	"github.com/zmap-go/zmap/grab/oneshot"
 	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/internal/engine"
@@ -22,8 +23,9 @@ import (
 // there are.
 //
 // The connection is the scan's own where that can be had: the SYN that found the host is the only one that it gets, and the
-// SYN-ACK is carried on in user space, over the scan's link. For that the kernel must not see the answers, which takes a link by XDP.
-// Elsewhere a second connection is dialled.
+// SYN-ACK is carried on in user space, over the scan's link, or by the kernel, to which it is handed over, whichever suits the
+// module. For that the kernel must not see the answers before, which takes a link by XDP, or nftables. Elsewhere a second
+// connection is dialled.
 //
 // A scan with grabs sends from the ports 10000 to 32767, unless SourcePorts says otherwise: they should be none of those that the
 // kernel gives to its own connections (net.ipv4.ip_local_port_range).
@@ -60,9 +62,6 @@ func (s *setup) checkGrab() error {
 	if p, err := grabProbe(); err != nil || p.Describe().Name != s.desc.Name || p.Describe().FrameLen != s.desc.FrameLen {
 		errs = append(errs, fmt.Errorf("grabs need probe tcp_synscan with the arguments smallest-probes, and this is %s with others: leave the probe out", s.desc.Name))
 	}
-	if g.Transport == grab.Handover {
-		errs = append(errs, fmt.Errorf("transport %s: %w", g.Transport, errors.ErrUnsupported))
-	}
 	if g.InFlight < 0 || g.Queue < 0 || min(g.PerAddr, g.PerNet) < pool.Unlimited {
 		errs = append(errs, fmt.Errorf("%d grabs in flight, %d per address, %d per network, queue of %d: no bound can be negative", g.InFlight, g.PerAddr, g.PerNet, g.Queue))
 	}
@@ -87,28 +86,55 @@ func (s *setup) transports() []grab.Transport {
 		return []grab.Transport{grab.AnyTransport}
 	case s.Grab.Transport != grab.AnyTransport:
 		return []grab.Transport{s.Grab.Transport}
+	case s.Grab.Module.Describe().Transport == grab.Handover:
+		return []grab.Transport{grab.Handover, grab.Oneshot, grab.Dial}
 	}
-	return []grab.Transport{grab.Oneshot, grab.Dial}
+	return []grab.Transport{grab.Oneshot, grab.Handover, grab.Dial}
 }
 
 // eachTransport opens the scan's link for one supplier of connections after the other, until one can be had.
-func (s *setup) eachTransport(plan *Plan, open func() error) (err error) {
+func (s *setup) eachTransport(plan *Plan, open func() error) error {
+	var passed []error
 	list := s.transports()
 	for i, t := range list {
 		plan.Transport = t
-		if err = open(); err == nil || errors.Is(err, link.ErrDown) || i == len(list)-1 {
+		var err error
+		if t == grab.Handover {
+			err = handover.Check(plan.Path.Sources)
+		}
+		if err == nil {
+			err = open()
+		}
+		if errors.Is(err, link.ErrDown) || i == len(list)-1 {
+			return err
+		}
+		if err == nil {
 			break
 		}
-		s.Log.Warn(fmt.Sprintf("connections cannot be carried on in user space, so that hosts get a second one, by %s: %v", list[i+1], err))
+		passed = append(passed, fmt.Errorf("%s: %w", t, err))
 	}
-	return err
+	if plan.Transport == grab.Dial && len(passed) > 0 {
+		s.Log.Warn(fmt.Sprintf("the scan's connections cannot be carried on, so that hosts get a second one, by dial: %v", passed))
+	}
+	return nil
+}
+
+// withhold changes what a link is to receive to what connections of the scan need that go on by t.
+func withhold(f *link.Filter, t grab.Transport) {
+	switch t {
+	case grab.Oneshot:
+		f.TCP, f.Snap, f.Ports[0].RST = link.TCPAll, 0, link.RSTOneshot
+	case grab.Handover:
+		f.Ports[0].RST = link.RSTHandover
+	case grab.AnyTransport, grab.Dial:
+	}
 }
 
 // grabbers is the Grabber of a scan: a pool, and what supplies it with connections.
 type grabbers struct {
 	*Grab
 	name  string
-	stack *oneshot.Stack // nil if connections are dialled
+	stack *oneshot.Stack // sends what belongs to no connection of the kernel's; nil if connections are dialled
 	pool  *pool.Pool     // once the scan has started
 	conf  pool.Config
 }
@@ -125,11 +151,18 @@ func (s *setup) grabs(c *course, l *link.Link, plan *Plan) *grabbers {
 		Guard: c.space.Contains, Public: c.space.Contains, // also of redirects: who is not to be scanned is not to be asked
 		Rate: g.Rate, InFlight: g.InFlight, PerAddr: g.PerAddr, PerNet: g.PerNet, Queue: g.Queue, Log: s.Log,
 	}
-	if plan.Transport == grab.Oneshot {
+	if plan.Transport != grab.Dial {
 		g.stack = oneshot.New(oneshot.Config{
 			TX: l.Control, Ether: plan.Path.Ether, SourceMAC: plan.Path.SourceMAC, TTL: s.TTL, MaxConns: max(1<<14, g.InFlight), Guard: c.space.Contains,
 		})
 		g.conf.Main = g.stack
+	}
+	if plan.Transport == grab.Handover {
+		h := handover.Config{Ack: g.stack.Ack, TTL: s.TTL, Guard: c.space.Contains}
+		if s.Interface != "" && plan.Path.Receive == "" {
+			h.Interface = plan.Path.Interface // whatever the routes say
+		}
+		g.conf.Main = handover.New(h)
 	}
 	return g
 }
@@ -157,8 +190,10 @@ func (g *grabbers) Start(done func(row any, result *grab.Grab, last bool)) (err 
 	return err
 }
 
-// Input gives a segment to the connections in user space.
-func (g *grabbers) Input(p *packet.Parsed) bool { return g.stack != nil && g.stack.Input(p) }
+// Input gives a segment to the connections in user space, if that is where they are.
+func (g *grabbers) Input(p *packet.Parsed) bool {
+	return g.conf.Main.Transport() == grab.Oneshot && g.stack.Input(p)
+}
 
 // Offer gives a hit to the pool.
 func (g *grabbers) Offer(t grab.Target, h *grab.Half, row any) bool {
@@ -200,5 +235,5 @@ func (g *grabbers) close() error {
 	if g == nil || g.stack == nil {
 		return nil
 	}
-	return g.stack.Close()
+	return errors.Join(g.conf.Main.Close(), g.stack.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/firewall"
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/afpacket"
@@ -257,7 +258,7 @@ func (s *setup) route(p *netdev.Path, hops *hopTable) probe.Route {
 // allEngines are the link engines, the best first. The last two are for those who ask for them: raw sends IP packets alone, and
 // ring is slower than sockets where it was measured.
 func allEngines() []link.Engine {
-	return []link.Engine{xdp.Engine{}, afpacket.Engine{}, rawip.Engine{}, ring.Engine{}}
+	return []link.Engine{xdp.Engine{}, firewall.Engine{Engine: afpacket.Engine{}}, firewall.Engine{Engine: rawip.Engine{}}, firewall.Engine{Engine: ring.Engine{}}}
 }
 
 // engines are those of them that the scan may use.
@@ -280,9 +281,9 @@ func (s *setup) linkConfig(plan *Plan) link.Config {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last, RST: s.RST}}
 	}
 	longest := 0
+	withhold(&f, plan.Transport)
 	if plan.Transport == grab.Oneshot {
-		f.TCP, f.Snap, longest = link.TCPAll, 0, min(link.MaxFrame, packet.EthernetLen+p.MTU)
-		f.Ports[0].RST = link.RSTOneshot
+		longest = min(link.MaxFrame, packet.EthernetLen+p.MTU)
 	}
 	rate := s.rate
 	if s.Link != "" && s.Link != link.Auto {

@@ -2,7 +2,16 @@ package grab
 
 import (
 	"context"
+	"errors"
 	"net"
+)
+
+// What suppliers wrap besides [ErrConnect] where a scan's connection cannot be carried on.
+var (
+	ErrFull   = errors.New("as many connections as there may be")
+	ErrTaken  = errors.New("there is such a connection")
+	ErrScaled = errors.New("windows are scaled, and nothing says by how much ours are")
+	ErrNoHalf = errors.New("there is no half-open connection to carry on")
 )
 
 // A Supplier makes connections for grabs: oneshot.Stack, handover.Maker, or [Dialer]. It may be used by any number of goroutines.

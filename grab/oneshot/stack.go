@@ -2,7 +2,6 @@ package oneshot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -36,14 +35,6 @@ type Config struct {
 	// connection is answered. Nil lets every address pass. It is called from many goroutines.
 	Guard func(netip.Addr) bool
 }
-
-// Errors of [Stack.Open], which wraps [grab.ErrConnect] around them.
-var (
-	ErrFull   = errors.New("as many connections as there may be")
-	ErrTaken  = errors.New("there is such a connection")
-	ErrScaled = errors.New("windows are scaled, and nothing says by how much ours are")
-	errNoHalf = errors.New("there is no half-open connection to carry on")
-)
 
 const (
 	// lingerTime is how long a connection may take to end when its caller has closed it; then it is reset.
@@ -111,21 +102,21 @@ func (*Stack) Transport() grab.Transport { return grab.Oneshot }
 func (s *Stack) Open(_ context.Context, _ *grab.Target, h *grab.Half) (net.Conn, error) {
 	switch {
 	case h == nil:
-		return nil, fmt.Errorf("open: %w: %w", grab.ErrConnect, errNoHalf)
+		return nil, fmt.Errorf("open: %w: %w", grab.ErrConnect, grab.ErrNoHalf)
 	case h.Scaled:
-		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, ErrScaled)
+		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, grab.ErrScaled)
 	case s.guard != nil && !s.guard(h.Remote.Addr()):
 		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, grab.ErrBlocked)
 	case s.live.Add(1) > int64(s.maxConns):
 		s.live.Add(-1)
-		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, ErrFull)
+		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, grab.ErrFull)
 	}
 	c := newConn(s, h, s.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !s.table.add(c) {
 		s.live.Add(-1)
-		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, ErrTaken)
+		return nil, fmt.Errorf("open %s: %w: %w", h.Remote, grab.ErrConnect, grab.ErrTaken)
 	}
 	s.mu.Lock()
 	err := s.ended

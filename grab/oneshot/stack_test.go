@@ -110,12 +110,12 @@ func TestOpenRefuses(t *testing.T) {
 			half *grab.Half
 			want error
 		}{
-			{nil, errNoHalf},
-			{&p.half, ErrTaken},
-			{other(func(h *grab.Half) { h.Scaled = true }), ErrScaled},
+			{nil, grab.ErrNoHalf},
+			{&p.half, grab.ErrTaken},
+			{other(func(h *grab.Half) { h.Scaled = true }), grab.ErrScaled},
 			{other(func(h *grab.Half) { h.Remote = netip.MustParseAddrPort("198.51.100.9:80") }), grab.ErrBlocked},
 			{other(func(h *grab.Half) { h.Remote = netip.MustParseAddrPort("198.51.100.2:80") }), nil},
-			{other(func(h *grab.Half) { h.Remote = netip.MustParseAddrPort("198.51.100.3:80") }), ErrFull},
+			{other(func(h *grab.Half) { h.Remote = netip.MustParseAddrPort("198.51.100.3:80") }), grab.ErrFull},
 		} {
 			_, err := p.stack.Open(t.Context(), nil, c.half)
 			if !errors.Is(err, c.want) || err != nil && !errors.Is(err, grab.ErrConnect) {

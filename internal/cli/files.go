@@ -195,7 +195,7 @@ func (j *job) announce(p *zmap.Plan) {
 		j.log.Warn(fmt.Sprintf("%d target ports are named more than once; each is scanned once", n))
 	}
 	if j.defaultMode() {
-		j.log.Info("only first successful answers are written; -O, -f or --output-filter changes that", "module", "csv")
+		j.log.Info("only first successful answers are written; -O, -f or --output-filter changes that", "module", "output")
 	}
 	j.log.Info("deduplication method is "+p.Dedup.String(), "module", "dedup")
 	if j.config.DryRun == nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/grab/service"
 	"github.com/zmap-go/zmap/sink"
 )
@@ -50,21 +52,37 @@ func (j *job) setGrab() error {
 		Limits: grab.Limits{Timeout: time.Duration(o.grabTimeout) * time.Second, Bytes: int(o.grabBytes), Connections: int(o.grabConns)},
 		Rate:   float64(o.grabRate), InFlight: int(o.grabInFlight), PerAddr: int(o.grabPerAddr), PerNet: int(o.grabPerNet),
 	}
+	if n, lowered := filesFor(int(o.grabInFlight), openFiles()); lowered && t != grab.Oneshot {
+		j.config.Grab.InFlight = n
+	}
 	if !j.given("output-module") {
 		o.outputs = []string{"json"}
 	}
 	return nil
 }
 
+// otherFiles is how many files the process may need for other things than connections.
+const otherFiles = 64
+
+// filesFor returns how many grabs there may be at once, each with a file of those that the process may have: as many as are asked
+// for, 0 for the default, or less.
+func filesFor(asked int, files uint64) (n int, lowered bool) {
+	n = cmp.Or(asked, pool.DefaultInFlight)
+	if files == 0 || uint64(n)+otherFiles <= files {
+		return n, false
+	}
+	return max(1, int(files)-otherFiles), true
+}
+
 // parseTransport reads what supplies connections.
 func parseTransport(text string) (grab.Transport, error) {
-	known := []grab.Transport{grab.AnyTransport, grab.Oneshot, grab.Dial}
+	known := []grab.Transport{grab.AnyTransport, grab.Oneshot, grab.Handover, grab.Dial}
 	for _, t := range known {
 		if t.String() == text {
 			return t, nil
 		}
 	}
-	return 0, errors.New("must be auto, oneshot or dial")
+	return 0, errors.New("must be auto, oneshot, handover or dial")
 }
 
 // listGrabs prints the modules with their options.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -252,20 +251,13 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 	return errors.Join(err, j.finish(err, ctx.Err() != nil), j.complaint(err))
 }
 
-// otherFiles are those that are open beside connections: outputs, lists, the resolver's sockets.
-const otherFiles = 64
-
-// inFlight is how many grabs there may be at once, of which each has a file of the files that the process may have.
+// inFlight is how many grabs there may be at once, by the user's word and what files the process may have.
 func (j *grabJob) inFlight(files uint64) int {
-	n := cmp.Or(int(j.o.inFlight), pool.DefaultInFlight)
-	if files == 0 || uint64(n)+otherFiles <= files {
-		return n
+	n, lowered := filesFor(int(j.o.inFlight), files)
+	if lowered && j.o.inFlight > 0 {
+		j.log.Warn(fmt.Sprintf("--in-flight %d: the process may have %d files open (ulimit -n), so that it is %d", j.o.inFlight, files, n))
 	}
-	most := max(1, int(files)-otherFiles)
-	if j.o.inFlight > 0 {
-		j.log.Warn(fmt.Sprintf("--in-flight %d: the process may have %d files open (ulimit -n), so that it is %d", n, files, most))
-	}
-	return most
+	return n
 }
 
 // complaint is an error if lines could not be used, and nothing else went wrong.

@@ -169,8 +169,8 @@ func grabOptions(o *scanOptions) *pflag.FlagSet {
 		"follow it as in tls,mode=certs. Rows are JSON, unless another output is named, and have the field data")
 	s.flag(&o.listGrabs, "list-grab-modules", "", "list the modules of --grab with their options")
 	s.text(&o.operator, "operator", "", "`URI` of a page on who measures and how to opt out, for User-Agent headers and the like")
-	s.text(&o.grabTransport, "grab-transport", "", "`way` of connections: oneshot, which carries on the scan's own (XDP alone); dial, a second one of the kernel's; or auto, "+
-		"the first of these that can be had (default auto)")
+	s.text(&o.grabTransport, "grab-transport", "", "`way` of connections: oneshot, which carries on the scan's own in user space; handover, which gives "+
+		"it to the kernel; dial, a second one of the kernel's; or auto, what suits the module of these and can be had (default auto)")
 	s.integer(&o.grabTimeout, "grab-timeout", "", "end a connection after `seconds` (default 10)", 1, 600)
 	s.integer(&o.grabBytes, "grab-max-bytes", "", "take at most `n` bytes of one connection (default 262144)", 1, 1<<30)
 	s.integer(&o.grabConns, "grab-connections", "", "make at most `n` connections to one target (default: what the module may need, 5 for most)", 1, 100)
