@@ -213,6 +213,12 @@ func (g *grabbers) Reset(h *grab.Half) {
 // Full asks the pool.
 func (g *grabbers) Full() bool { return g.pool.Full() }
 
+// Crowded asks the pool.
+func (g *grabbers) Crowded() bool { return g.pool.Crowded() }
+
+// Own says whether the kernel is kept from resetting connections.
+func (g *grabbers) Own() bool { return g.stack != nil }
+
 // Counts asks the pool.
 func (g *grabbers) Counts() engine.GrabCounts {
 	c := g.counts()

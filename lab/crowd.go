@@ -11,6 +11,10 @@ import (
 //
 // A crowd makes the Internet's end of the link take frames that are sent past the kernel's stack, also with a Share of 0.
 //
+// A crowd that has a Reply talks: it answers every segment with at least 16 bytes of data by the reply, whatever they say, acknowledges
+// others, and ends connections. It keeps no state: what a host knows stands in the segment that it answers. Loss is not asked about
+// such a crowd's answers.
+//
 // It may be any network, also all of 0.0.0.0/0: the Internet's kernel, which would refuse some addresses, sees nothing of it. The
 // scanner's does, and drops answers of those without a word.
 type Crowd struct {
@@ -18,7 +22,14 @@ type Crowd struct {
 	Share  float64 // 0 to 1
 	// Stamps is how many SYNs get a time stamp, in the driver: see Net.Arrivals. Capture would cost more than the SYNs do.
 	Stamps int
+	// Reply is what hosts say when somebody says something: at most 1448 bytes, one segment. Empty means that they say nothing.
+	Reply []byte
+	// HangUp says that they close the connection behind the reply.
+	HangUp bool
 }
+
+// maxReply is MAX_REPLY of bpf/crowd.c: what fits into a segment beside options.
+const maxReply = 1448
 
 // CrowdStats count what the program saw and did.
 type CrowdStats struct {
@@ -35,6 +46,8 @@ func (c *Crowd) validate() error {
 		return fmt.Errorf("world: crowd: %v is no IPv4 network", c.Prefix)
 	case math.IsNaN(c.Share) || c.Share < 0 || c.Share > 1:
 		return fmt.Errorf("world: crowd: share %v is not from 0 to 1", c.Share)
+	case len(c.Reply) > maxReply:
+		return fmt.Errorf("world: crowd: a reply of %d bytes: must be at most %d", len(c.Reply), maxReply)
 	case c.Stamps < 0 || c.Stamps > maxTimes:
 		return fmt.Errorf("world: crowd: %d time stamps: must be 0 to %d", c.Stamps, maxTimes)
 	}

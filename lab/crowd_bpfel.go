@@ -22,11 +22,16 @@ const (
 	crowdMapTally     = "tally"
 	crowdMapTimes     = "times"
 	crowdProgCrowd    = "crowd"
+	crowdProgSpeak    = "speak"
+	crowdVarHangUp    = "hang_up"
 	crowdVarLossIn    = "loss_in"
 	crowdVarLossOut   = "loss_out"
 	crowdVarLossSeed  = "loss_seed"
 	crowdVarMask      = "mask"
 	crowdVarNetwork   = "network"
+	crowdVarReply     = "reply"
+	crowdVarReplyLen  = "reply_len"
+	crowdVarReplySum  = "reply_sum"
 	crowdVarStamps    = "stamps"
 	crowdVarThreshold = "threshold"
 )
@@ -74,6 +79,7 @@ type crowdSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdProgramSpecs struct {
 	Crowd *ebpf.ProgramSpec `ebpf:"crowd"`
+	Speak *ebpf.ProgramSpec `ebpf:"speak"`
 }
 
 // crowdMapSpecs contains maps before they are loaded into the kernel.
@@ -91,11 +97,15 @@ type crowdMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdVariableSpecs struct {
+	HangUp    *ebpf.VariableSpec `ebpf:"hang_up"`
 	LossIn    *ebpf.VariableSpec `ebpf:"loss_in"`
 	LossOut   *ebpf.VariableSpec `ebpf:"loss_out"`
 	LossSeed  *ebpf.VariableSpec `ebpf:"loss_seed"`
 	Mask      *ebpf.VariableSpec `ebpf:"mask"`
 	Network   *ebpf.VariableSpec `ebpf:"network"`
+	Reply     *ebpf.VariableSpec `ebpf:"reply"`
+	ReplyLen  *ebpf.VariableSpec `ebpf:"reply_len"`
+	ReplySum  *ebpf.VariableSpec `ebpf:"reply_sum"`
 	Stamps    *ebpf.VariableSpec `ebpf:"stamps"`
 	Threshold *ebpf.VariableSpec `ebpf:"threshold"`
 }
@@ -141,11 +151,15 @@ func (m *crowdMaps) Close() error {
 //
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdVariables struct {
+	HangUp    *ebpf.Variable `ebpf:"hang_up"`
 	LossIn    *ebpf.Variable `ebpf:"loss_in"`
 	LossOut   *ebpf.Variable `ebpf:"loss_out"`
 	LossSeed  *ebpf.Variable `ebpf:"loss_seed"`
 	Mask      *ebpf.Variable `ebpf:"mask"`
 	Network   *ebpf.Variable `ebpf:"network"`
+	Reply     *ebpf.Variable `ebpf:"reply"`
+	ReplyLen  *ebpf.Variable `ebpf:"reply_len"`
+	ReplySum  *ebpf.Variable `ebpf:"reply_sum"`
 	Stamps    *ebpf.Variable `ebpf:"stamps"`
 	Threshold *ebpf.Variable `ebpf:"threshold"`
 }
@@ -155,11 +169,13 @@ type crowdVariables struct {
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdPrograms struct {
 	Crowd *ebpf.Program `ebpf:"crowd"`
+	Speak *ebpf.Program `ebpf:"speak"`
 }
 
 func (p *crowdPrograms) Close() error {
 	return _CrowdClose(
 		p.Crowd,
+		p.Speak,
 	)
 }
 

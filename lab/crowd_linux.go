@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,6 +35,8 @@ func openCrowd(c *Crowd, index int, loss *lossProgram) (*crowdProgram, error) {
 	mask := binary.BigEndian.Uint32(net.CIDRMask(c.Prefix.Bits(), 32))
 	for name, v := range map[string]any{
 		"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": shareOf(c.Share), "stamps": uint32(c.Stamps),
+		"reply": [maxReply]byte(append(slices.Clone(c.Reply), make([]byte, maxReply-len(c.Reply))...)), "reply_len": uint32(len(c.Reply)),
+		"reply_sum": sumOf(c.Reply), "hang_up": boolean(c.HangUp),
 	} {
 		if err := spec.Variables[name].Set(v); err != nil {
 			return nil, fmt.Errorf("set %s of the crowd's program: %w", name, err)
@@ -53,7 +57,33 @@ func openCrowd(c *Crowd, index int, loss *lossProgram) (*crowdProgram, error) {
 		maps.Close()
 		return nil, fmt.Errorf("attach the crowd's program: %w", err)
 	}
+	if len(c.Reply) > 0 {
+		if err := attachFilter(index, netlink.HANDLE_MIN_INGRESS, maps.Programs["speak"], "speak"); err != nil {
+			_ = at.Close()
+			maps.Close()
+			return nil, err
+		}
+	}
 	return &crowdProgram{maps, at, c.Stamps}, nil
+}
+
+// sumOf is the part of a checksum (RFC 1071) that b has in memory order, not folded.
+func sumOf(b []byte) (sum uint32) {
+	for len(b) > 1 {
+		sum += uint32(binary.NativeEndian.Uint16(b))
+		b = b[2:]
+	}
+	if len(b) > 0 {
+		sum += uint32(binary.NativeEndian.Uint16([]byte{b[0], 0}))
+	}
+	return sum
+}
+
+func boolean(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // HearCrowd lets the scanner's interface take what a Crowd sends, which vanishes where no XDP program listens: it attaches one

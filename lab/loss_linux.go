@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -66,18 +67,22 @@ func (p *lossProgram) arrive(index int) (err error) {
 
 // leave loses what goes out by an interface.
 func (p *lossProgram) leave(index int) error {
-	if err := netlink.QdiscAdd(&netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
+	return attachFilter(index, netlink.HANDLE_MIN_EGRESS, p.maps.Programs["leave"], "leave")
+}
+
+// attachFilter has traffic control run a program on what comes in by an interface, or goes out.
+func attachFilter(index int, parent uint32, p *ebpf.Program, name string) error {
+	err := netlink.QdiscAdd(&netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
-	}}); err != nil {
-		return fmt.Errorf("make room for the program that loses what leaves: %w", err)
+	}})
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("make room for the program %s: %w", name, err)
 	}
 	if err := netlink.FilterAdd(&netlink.BpfFilter{
-		FilterAttrs: netlink.FilterAttrs{
-			LinkIndex: index, Parent: netlink.HANDLE_MIN_EGRESS, Handle: 1, Priority: 1, Protocol: unix.ETH_P_ALL,
-		},
-		Fd: p.maps.Programs["leave"].FD(), Name: "leave", DirectAction: true,
+		FilterAttrs: netlink.FilterAttrs{LinkIndex: index, Parent: parent, Handle: 1, Priority: 1, Protocol: unix.ETH_P_ALL},
+		Fd:          p.FD(), Name: name, DirectAction: true,
 	}); err != nil {
-		return fmt.Errorf("attach the program that loses what leaves: %w", err)
+		return fmt.Errorf("attach the program %s: %w", name, err)
 	}
 	return nil
 }

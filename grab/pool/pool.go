@@ -33,9 +33,9 @@ type Pool struct {
 	running int
 	drained bool // no more offers
 
-	full  atomic.Bool
-	done  chan struct{} // the dispatcher has ended
-	count counters
+	full, crowded atomic.Bool
+	done          chan struct{} // the dispatcher has ended
+	count         counters
 }
 
 // New starts a pool, which the caller must [Pool.Drain].
@@ -98,11 +98,17 @@ func (p *Pool) push(w Work) {
 	p.changed.Broadcast()
 }
 
-// gauge keeps what Full says: more than half of the queue is taken.
-func (p *Pool) gauge() { p.full.Store(p.queue.waiting > p.cfg.Queue/2) }
+// gauge keeps what Full and Crowded say: more than a quarter of the queue is taken, or half.
+func (p *Pool) gauge() {
+	p.full.Store(p.queue.waiting > p.cfg.Queue/4)
+	p.crowded.Store(p.queue.waiting > p.cfg.Queue/2)
+}
 
-// Full says that more works wait than the pool may be given for long: senders should hold. It costs an atomic load.
+// Full says that more than a quarter of the queue is taken: senders should hold. It costs an atomic load.
 func (p *Pool) Full() bool { return p.full.Load() }
+
+// Crowded says that more than half of the queue is taken: the rest is for what is on its way. It costs an atomic load.
+func (p *Pool) Crowded() bool { return p.crowded.Load() }
 
 func (p *Pool) wake() {
 	p.mu.Lock()

@@ -199,8 +199,8 @@ func TestRoom(t *testing.T) {
 		offer()
 		synctest.Wait() // it runs
 		for i := range 10 {
-			if want := i > 5; p.Full() != want {
-				t.Errorf("%d wait: full is %v", i, p.Full())
+			if full, crowded := i > 2, i > 5; p.Full() != full || p.Crowded() != crowded {
+				t.Errorf("%d wait: full is %v, crowded %v", i, p.Full(), p.Crowded())
 			}
 			if !offer() {
 				t.Errorf("refused with %d waiting", i)

@@ -114,6 +114,9 @@ func grabSummary(r *zmap.Report) string {
 	for _, status := range slices.Sorted(maps.Keys(g.Grabs)) {
 		text += fmt.Sprintf(", %d %s", g.Grabs[status], status)
 	}
+	if n := r.Deferred; n > 0 {
+		text += fmt.Sprintf("; %d answers were left for their hosts to repeat, as too many waited", n)
+	}
 	if g.Refused > 0 {
 		text += fmt.Sprintf("; %d not grabbed, as too many waited", g.Refused)
 	}

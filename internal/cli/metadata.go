@@ -100,6 +100,7 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	m.CooldownTotal, m.CooldownUnique, m.FailureTotal = r.CooldownTotal, r.CooldownUnique, r.FailureTotal
 	if m.GrabModule = r.Grab; r.Grab != "" {
 		m.GrabTransport, m.GrabHosts, m.GrabRefused = r.Transport.String(), r.Grabs.Done, r.Grabs.Refused
+		m.GrabDeferred = r.Deferred
 		m.GrabStatus = make(map[string]uint64)
 		for status, n := range r.Grabs.Grabs {
 			m.GrabStatus[string(status)] = n

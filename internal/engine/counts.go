@@ -20,6 +20,7 @@ type Counts struct {
 	Passed   uint64 // answers whose tag and target were right
 	Failed   uint64 // frames that were no answer to us
 	Segments uint64 // frames of connections that grabs carried on, and what came for them when the cooldown was over
+	Deferred uint64 // answers for whose grabs there was no room, left for their hosts to repeat
 
 	SuccessTotal, SuccessUnique   uint64 // successful answers, all and first ones
 	CooldownTotal, CooldownUnique uint64 // those of them that came after sending had ended
@@ -43,7 +44,7 @@ type sendCounts struct {
 // heard are a receiver's own counters, which nobody else looks at.
 type heard struct {
 	frames, passed, failed, fragments uint64
-	segments                          uint64
+	segments, deferred                uint64
 	success, unique                   uint64
 	cooldown, cooldownUnique          uint64
 	app, appUnique                    uint64
@@ -54,7 +55,7 @@ type heard struct {
 type recvCounts struct {
 	mu  sync.Mutex // guards now
 	now heard
-	_   [32]byte // two receivers' counters on cache lines of their own
+	_   [24]byte // two receivers' counters on cache lines of their own
 }
 
 // publish shows everyone what the receiver has counted.
@@ -73,6 +74,7 @@ func (r *recvCounts) addTo(c *Counts) {
 	c.Passed += h.passed
 	c.Failed += h.failed
 	c.Segments += h.segments
+	c.Deferred += h.deferred
 	c.Fragments += h.fragments
 	c.SuccessTotal += h.success
 	c.SuccessUnique += h.unique

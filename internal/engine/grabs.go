@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmap-go/zmap/grab"
@@ -34,6 +35,10 @@ type Grabber interface {
 	Reset(h *grab.Half)
 	// Full says that so many wait that the senders should, too. They ask before every batch.
 	Full() bool
+	// Crowded says that so many wait that there may be no room for one more, beyond those on their way. Receivers ask for every hit.
+	Crowded() bool
+	// Own says that connections are the scan's own: a host whose SYN-ACK is not answered repeats it.
+	Own() bool
 	// Counts may be called from any goroutine, at any time after Start.
 	Counts() GrabCounts
 	// Drain returns when all grabs are done. When ctx ends it cuts short those that are not.
@@ -63,6 +68,7 @@ type grabbing struct {
 	grabbed chan grabbed
 	over    chan struct{}  // closed when the cooldown is over: only segments of connections are still of interest
 	hearing sync.WaitGroup // receivers that do not know yet that it is
+	pressed atomic.Uint64  // times that there was no room for a hit
 }
 
 // A grabbed is a grab that is done, with its row.
@@ -114,6 +120,46 @@ func (r *receiver) takeSegment(p *packet.Parsed) (answer bool) {
 	flags := p.TCP.Flags()
 	opening := flags.Has(packet.SYN | packet.ACK)
 	return opening || !mine && flags.Has(packet.RST)
+}
+
+// later says that a hit is left to come again, for lack of room. That of a host which will not repeat it waits here, and all behind it
+// in the link, which holds the senders.
+func (r *receiver) later() bool {
+	g := r.scan.grabs
+	for g.Crowded() && !isClosed(g.over) && !isClosed(r.scan.stop.scan) {
+		g.pressed.Add(1)
+		if g.Own() {
+			return true
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return false
+}
+
+// A host repeats a SYN-ACK at ever larger intervals: Linux after 1, 3, 7, 15 and 31 seconds (tcp_synack_retries).
+const (
+	againGap  = 16 * time.Second // the longest interval
+	againLast = 32 * time.Second // when there will be no more
+)
+
+// patience is how long a cooldown goes on at now, that long after the last probe, since there was no room for hits after the times
+// that it says; 0 if there was.
+func (g *grabbing) patience(times *uint64, cooldown, since time.Duration) time.Duration {
+	if g == nil {
+		return 0
+	}
+	n := g.pressed.Load()
+	more := n > *times
+	*times = n
+	switch {
+	case !more || cooldown == 0:
+		return 0
+	case !g.Own():
+		return cooldown // the link has them
+	case since > againLast:
+		return 0
+	}
+	return max(cooldown, againGap)
 }
 
 // defaultMSS is what a SYN-ACK without the option means (RFC 9293 section 3.7.1).
@@ -220,11 +266,7 @@ func (c *collector) reset(half *grab.Half) {
 func (c *collector) takeGrab(g *grabbed) {
 	row := g.hit.row
 	if !c.enough() {
-		v, err := row.Document(g.doc)
-		if err != nil { // what encoding/json has written is a document
-			v = record.Value{}
-		}
-		row.Values[c.scan.layout.data] = v
+		row.SetBytes(c.scan.layout.data, g.doc) // encoding/json has made it, as Document would have it
 		c.put(row)
 	}
 	if g.last {

@@ -22,8 +22,11 @@ type fakeGrabber struct {
 	takes time.Duration
 	times int // grabs of each
 	bad   bool
-	done  func(row any, g *grab.Grab, last bool)
-	start error
+	// With so many under way it is crowded; 0 is never.
+	crowded int
+	dials   bool
+	done    func(row any, g *grab.Grab, last bool)
+	start   error
 
 	mu      sync.Mutex
 	halves  []grab.Half
@@ -92,6 +95,14 @@ func (f *fakeGrabber) Full() bool {
 	defer f.mu.Unlock()
 	return f.running > f.room/2
 }
+
+func (f *fakeGrabber) Crowded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.crowded > 0 && f.running >= f.crowded
+}
+
+func (f *fakeGrabber) Own() bool { return !f.dials }
 
 func (f *fakeGrabber) Counts() GrabCounts {
 	f.mu.Lock()
@@ -231,6 +242,29 @@ func TestFullGrabberHoldsSenders(t *testing.T) {
 			t.Errorf("sending took %v: nobody was held", d)
 		}
 	})
+}
+
+// TestCrowdedGrabberLetsHitsComeAgain: all hosts answer before a row has been looked at, more than there is room for. Those that repeat
+// their SYN-ACK are grabbed in the end, long after the cooldown of one second; where the connections are not the scan's own,
+// answers wait in the link.
+func TestCrowdedGrabberLetsHitsComeAgain(t *testing.T) {
+	for _, dials := range []bool{false, true} {
+		g := grabber(80, time.Second) // so many as may be on their way beyond those with which it is crowded
+		g.crowded, g.dials = 15, dials
+		p := smallest(g, func(a netip.AddrPort) (all []reply) {
+			for at := time.Duration(0); at < 31*time.Second; at = 2*at + 500*time.Millisecond {
+				all = append(all, reply{flags: synack, after: at + time.Duration(last(a))*10*time.Millisecond})
+			}
+			return all
+		})
+		p.change = func(c *Config) { c.Grabs, c.Rate, c.Batch = g, 0, 64 }
+		bubble(t, p, func(t *testing.T, x *trial) {
+			res := x.end(t, WalkDone)
+			if len(g.halves) != 64 || len(g.resets) != 0 || (res.Deferred > 0) == dials {
+				t.Errorf("dials %v: %d grabs, %d resets, %d answers were left to come again", dials, len(g.halves), len(g.resets), res.Deferred)
+			}
+		})
+	}
 }
 
 // TestSeveralGrabsOfAHit have a row each.

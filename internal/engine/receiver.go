@@ -104,6 +104,10 @@ func (r *receiver) take(f *link.Frame) {
 		c.segments++
 		return
 	}
+	if r.scan.grabs != nil && r.later() {
+		c.deferred++
+		return
+	}
 	t, ok := r.recognise()
 	if !ok {
 		c.failed++
@@ -177,6 +181,9 @@ func (r *receiver) judge() {
 		kept++
 	}
 	r.batch.n, r.batch.indexes = kept, indexes[:kept]
+	if s.grabs != nil {
+		r.batch.halves = r.batch.halves[:kept]
+	}
 }
 
 // tally adds one validated answer to the counters.

@@ -217,13 +217,22 @@ func (s *Scan) tagger() *validate.Tagger {
 	return validate.NewTagger(s.cfg.Key, s.cfg.Route.Ports, s.cfg.Tries)
 }
 
-// cooldown listens on after the last probe, for as long as the reason of the end allows.
+// cooldown listens on after the last probe, for as long as the reason of the end allows. It goes on while answers that were left
+// to come again may.
 func (s *Scan) cooldown(ctx context.Context) {
 	start := s.ended.Load()
-	end := start + int64(s.cfg.Limits.Cooldown)
+	end, pressed := start+int64(s.cfg.Limits.Cooldown), uint64(0)
 	s.cooldownEnd.Store(end)
 	interrupted := ctx.Done()
-	for s.clock.Now() < end {
+	for {
+		now := s.clock.Now()
+		if more := s.grabs.patience(&pressed, s.cfg.Limits.Cooldown, time.Duration(now-start)); more > 0 && interrupted != nil {
+			end = now + int64(more)
+			s.cooldownEnd.Store(end)
+		}
+		if now >= end {
+			return
+		}
 		timer := time.NewTimer(time.Duration(end - s.clock.Now()))
 		select {
 		case <-s.stop.scan:

@@ -107,7 +107,7 @@ func newTrial(t testing.TB, p plan) *trial {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	seen, err := dedup.New(dedup.Config{Method: dedup.MethodWindow, Window: 1 << 16})
+	seen, err := dedup.New(dedup.Config{Method: dedup.MethodWindow, Window: 1 << 16, Targets: space.Targets()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func (x *trial) end(t *testing.T, want Stop) Result {
 	if want == WalkDone && res.Received != res.Frames+res.Lost {
 		t.Errorf("%d frames received, but %d looked at and %d lost", res.Received, res.Frames, res.Lost)
 	}
-	if res.Passed+res.Failed+res.Segments != res.Frames || res.Rows != uint64(len(x.rows)) || res.ActiveSenders != 0 {
+	if res.Passed+res.Failed+res.Segments+res.Deferred != res.Frames || res.Rows != uint64(len(x.rows)) || res.ActiveSenders != 0 {
 		t.Errorf("counts contradict each other, or the %d rows: %+v", len(x.rows), res.Counts)
 	}
 	return res

@@ -121,6 +121,7 @@ type Metadata struct {
 	GrabTransport string            // what supplied connections
 	GrabHosts     uint64            // grab_hosts_total: hosts that were grabbed
 	GrabRefused   uint64            // grab_hosts_refused: hosts that were not, since too many waited
+	GrabDeferred  uint64            // grab_answers_deferred: answers that were left for their hosts to repeat, for the same reason
 	GrabStatus    map[string]uint64 // grabs by how they ended
 
 	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them

@@ -217,6 +217,7 @@ func (m *Metadata) addGrabs(o *jsonObject) {
 	}
 	o.uint("grab_hosts_total", m.GrabHosts)
 	o.uint("grab_hosts_refused", m.GrabRefused)
+	o.uint("grab_answers_deferred", m.GrabDeferred)
 	status, _ := json.Marshal(m.GrabStatus) // has words and numbers alone
 	o.raw("grab_status", status)
 }

@@ -37,7 +37,7 @@ func fullMetadata() Metadata {
 		UserMetadata: []byte(`{"a":[1]}`), Notes: "a note", BlocklistedNetworks: []string{"10.1.2.3/8", "0.0.0.0/32"},
 		AllowlistedNetworks: []string{"192.0.2.0/24"},
 		Version:             "1.0.0", StopReason: "interrupted", StopError: "signal", LinkEngine: "sendmmsg", LinkReason: "no XDP",
-		FinalRate: &finalRate, GrabModule: "tls", GrabTransport: "oneshot", GrabHosts: 34, GrabRefused: 35, GrabStatus: map[string]uint64{"success": 36},
+		FinalRate: &finalRate, GrabModule: "tls", GrabTransport: "oneshot", GrabHosts: 34, GrabRefused: 35, GrabDeferred: 37, GrabStatus: map[string]uint64{"success": 36},
 	}
 }
 
@@ -62,7 +62,7 @@ const fullGolden = `{ "local_hostname": "vm", "full_hostname": "vm.example", "so
 	`"notes": "a note", "blocklisted_networks": [ "10.1.2.3\/8", "0.0.0.0\/32" ], "allowlisted_networks": [ "192.0.2.0\/24" ], ` +
 	`"zmap_version": "1.0.0", "stop_reason": "interrupted", "stop_error": "signal", "link_engine": "sendmmsg", ` +
 	`"link_reason": "no XDP", "recv_lost": 13, "targets_unreachable": 33, "receive_iface": "eth1", ` +
-	`"grab_module": "tls", "grab_transport": "oneshot", "grab_hosts_total": 34, "grab_hosts_refused": 35, "grab_status": { "success": 36 }, "rate_at_end": 5.25 }`
+	`"grab_module": "tls", "grab_transport": "oneshot", "grab_hosts_total": 34, "grab_hosts_refused": 35, "grab_answers_deferred": 37, "grab_status": { "success": 36 }, "rate_at_end": 5.25 }`
 
 func TestMetadataFull(t *testing.T) {
 	m := fullMetadata()
@@ -89,7 +89,7 @@ func TestMetadataOfAPlan(t *testing.T) {
 		"targets_scanned": true, "success_total": true, "success_unique": true, "app_success_total": true, "app_success_unique": true,
 		"success_cooldown_total": true, "success_cooldown_unique": true, "failure_total": true, "send_start_time": true,
 		"send_end_time": true, "recv_start_time": true, "recv_end_time": true, "stop_reason": true, "stop_error": true,
-		"recv_lost": true, "targets_unreachable": true, "rate_at_end": true, "grab_hosts_total": true, "grab_hosts_refused": true,
+		"recv_lost": true, "targets_unreachable": true, "rate_at_end": true, "grab_hosts_total": true, "grab_hosts_refused": true, "grab_answers_deferred": true,
 		"grab_status": true,
 	}
 	for _, provided := range []bool{true, false} {

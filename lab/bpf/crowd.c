@@ -4,14 +4,18 @@
  * Which addresses have a host follows from the address alone: Crowd.Has in Go is the same function. What is not TCP to the
  * crowd is the kernel's.
  */
+#include <linux/pkt_cls.h>
 #include "loss.h"
 
 #define ETHER_LEN 14
 #define TYPE_IPV4 bpf_htons(0x0800)
 #define PROTO_TCP 6
+#define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_PSH 0x08
 #define TCP_ACK 0x10
+#define MAX_REPLY 1448
 
 struct frame {
 	__u8 dst_mac[6], src_mac[6];
@@ -34,6 +38,10 @@ const volatile __u32 network = 0;   /* the crowd's addresses, host order */
 const volatile __u32 mask = 0;
 const volatile __u64 threshold = 0; /* share of the addresses with a host, in 2^32nds */
 const volatile __u32 stamps = 0;    /* SYNs whose time is kept, from the first on */
+const volatile __u32 reply_len = 0; /* bytes that are said when somebody says something; 0 for a crowd that says nothing */
+const volatile __u32 reply_sum = 0; /* their part of a checksum, in network order */
+const volatile __u32 hang_up = 0;   /* FIN goes with them */
+const volatile __u8 reply[MAX_REPLY] = {};
 
 struct counts {
 	__u64 syns, answered, resets, others;
@@ -119,6 +127,108 @@ static __always_inline void answer(struct frame *f)
 	f->check = ~sum;
 }
 
+static __always_inline __u16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline __u32 sum_of(const void *from, __u32 len)
+{
+	const __be16 *words = from;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < len / 2; i++)
+		sum += words[i];
+	return sum;
+}
+
+/* Makes a segment the answer to it, without options and with len bytes of data to come. Checksums are made anew: those of a
+ * kernel's segments are not whole yet on a virtual cable. What a host knows stands in the segment: nothing is kept. */
+static __always_inline void turn_round(struct frame *f, __u8 flags, __be32 seq, __u32 ack, __u32 len)
+{
+	struct frame was = *f;
+
+	__builtin_memcpy(f->dst_mac, was.src_mac, 6);
+	__builtin_memcpy(f->src_mac, was.dst_mac, 6);
+	f->tos = 0;
+	f->len = bpf_htons(40 + len);
+	f->ttl = 64;
+	f->src = was.dst;
+	f->dst = was.src;
+	f->ip_check = 0;
+	f->ip_check = fold(sum_of(&f->version_words, 20));
+	f->src_port = was.dst_port;
+	f->dst_port = was.src_port;
+	f->seq = seq;
+	f->ack = bpf_htonl(ack);
+	f->words = 5 << 4;
+	f->flags = flags;
+	f->window = bpf_htons(0xffff);
+	f->urgent = 0;
+	f->check = 0;
+	f->check = fold(sum_of(&f->src_port, 20) + sum_of(&f->src, 8) + bpf_htons(PROTO_TCP) + bpf_htons(20 + len) + (len ? reply_sum : 0));
+}
+
+/* Answers a segment with one without data. */
+static __always_inline int nod(struct xdp_md *ctx, struct frame *f, __u8 flags, __be32 seq, __u32 ack)
+{
+	turn_round(f, flags, seq, ack, 0);
+	return bpf_xdp_adjust_tail(ctx, (int)sizeof(struct frame) - (int)bpf_xdp_get_buff_len(ctx)) ? XDP_DROP : XDP_TX;
+}
+
+/* The bytes of data of a segment. */
+static __always_inline __u32 said(struct frame *f)
+{
+	__u32 header = 20 + (f->words >> 4) * 4, all = bpf_ntohs(f->len);
+
+	return all > header ? all - header : 0;
+}
+
+/* The least that somebody says to be answered: an alert of TLS, say, is less. */
+#define QUESTION 16
+
+/* Says what a crowd that talks does with a segment. */
+static __always_inline int converse(struct xdp_md *ctx, struct frame *f, struct counts *n)
+{
+	__u32 seq = bpf_ntohl(f->seq), len = said(f);
+
+	if (f->flags & TCP_SYN)
+		return nod(ctx, f, TCP_SYN | TCP_ACK, bpf_htonl(mix(seq)), seq + 1);
+	if (f->flags & TCP_RST) {
+		n->resets++;
+		return XDP_DROP;
+	}
+	n->others++;
+	if (len >= QUESTION)
+		return XDP_PASS; /* to speak: a driver's frame cannot grow as far */
+	if (f->flags & TCP_FIN)
+		return nod(ctx, f, TCP_ACK | (hang_up ? 0 : TCP_FIN), f->ack, seq + len + 1);
+	if (len)
+		return nod(ctx, f, TCP_ACK, f->ack, seq + len);
+	return XDP_DROP;
+}
+
+/* Answers what converse has passed on. */
+SEC("tc")
+int speak(struct __sk_buff *skb)
+{
+	struct frame *f = (void *)(long)skb->data;
+	__u32 len;
+
+	if (!reply_len || (void *)(f + 1) > (void *)(long)skb->data_end || f->type != TYPE_IPV4 || f->version_words != 0x45 ||
+	    f->proto != PROTO_TCP || (bpf_ntohl(f->dst) & mask) != network)
+		return TC_ACT_OK;
+	len = said(f);
+	turn_round(f, TCP_PSH | TCP_ACK | (hang_up ? TCP_FIN : 0), f->ack, bpf_ntohl(f->seq) + len, reply_len);
+	if (bpf_skb_change_tail(skb, sizeof(struct frame) + reply_len, 0) ||
+	    bpf_skb_store_bytes(skb, sizeof(struct frame), (void *)reply, reply_len, 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
 SEC("xdp")
 int crowd(struct xdp_md *ctx)
 {
@@ -135,6 +245,8 @@ int crowd(struct xdp_md *ctx)
 	n = bpf_map_lookup_elem(&tally, &zero);
 	if ((host & mask) != network || !n)
 		return XDP_PASS;
+	if (reply_len && (f->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return mix(host) < threshold ? converse(ctx, f, n) : XDP_DROP;
 	if ((f->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
 		if (f->flags & TCP_RST)
 			n->resets++;
@@ -148,6 +260,8 @@ int crowd(struct xdp_md *ctx)
 	if (mix(host) >= threshold)
 		return XDP_DROP;
 	n->answered++;
+	if (reply_len)
+		return converse(ctx, f, n);
 	answer(f);
 	return lost(f, end, OUT) ? XDP_DROP : XDP_TX;
 }
