@@ -55,7 +55,7 @@ bench-go: ## stages by themselves: walk, target, tag and patch behind 100,000 bl
 bench-sinks: ## rows per second into files, beside the programs of others
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./sink ./sink/local
 bench-grab: build ## handshakes on the scan's own connections, beside dialled ones: hosts lost, SYNs on the wire, grabs a second, memory
-	$(GO) run ./lab/bench grab -zmap $(BIN)/zmap
+	$(GO) run ./lab/bench grab grabpace -zmap $(BIN)/zmap
 bench-page: build ## docs/performance.md and its pictures, in less than nine minutes on a machine that is idle otherwise
 	$(GO) run ./lab/bench page -zmap $(BIN)/zmap
 

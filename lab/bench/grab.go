@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,12 @@ import (
 const (
 	grabNetwork = "10.0.0.0/12"
 	grabPort    = "4433"
+)
+
+// What certificates are asked for by: without cryptography, and with all of it.
+const (
+	certsModule = "tls,mode=certs,roots=none"
+	fullModule  = "tls,roots=none"
 )
 
 // grabHosts are those that accept: 20,480.
@@ -67,7 +74,7 @@ func grabs(ctx context.Context, s *session) (err error) {
 		notes: []string{"A SYN more than there are addresses is one that no host needed. The servers, of crypto/tls, take the larger part of the processors."},
 	}
 	for _, c := range []struct{ module, transport string }{
-		{"tls,mode=certs,roots=none", "oneshot"}, {"tls,mode=certs,roots=none", "dial"}, {"tls,roots=none", "oneshot"}, {"tls,roots=none", "dial"},
+		{certsModule, "oneshot"}, {certsModule, "handover"}, {certsModule, "dial"}, {fullModule, "oneshot"}, {fullModule, "handover"}, {fullModule, "dial"},
 	} {
 		run := s.ours(auto, cores, dir, "-r", "100000", "-p", grabPort, "--grab", c.module, "--grab-transport", c.transport, "-O", "json", "-f", "saddr,data",
 			"--output-filter", "success = 1 && repeat = 0", "--grab-per-network", "256", part)
@@ -95,11 +102,14 @@ func grabs(ctx context.Context, s *session) (err error) {
 		s.bars = append(s.bars, bar{
 			what: fmt.Sprintf("%s by %s: hosts without exactly one row with a certificate", c.module, c.transport), got: float64(live) - float64(found) + float64(wrong),
 		})
-		if c.transport == "oneshot" {
+		if c.transport != "dial" {
 			s.bars = append(s.bars, bar{what: fmt.Sprintf("%s by %s: SYNs beyond one an address", c.module, c.transport), got: float64(syns) - float64(asked)})
 		}
 	}
 	s.tables = append(s.tables, t)
+	if err := s.grabsBesideZGrab2(ctx, dir, hosts[len(hosts)-1].Prefix); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -139,14 +149,34 @@ func readGrabs(path string) (found, wrong int, err error) {
 	return len(seen), wrong, lines.Err()
 }
 
-// serveCertificates runs a TLS server with an ECDSA key behind all hosts.
-func serveCertificates(ctx context.Context, n *lab.Net) (stop func(), err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// certificate makes one with an ECDSA key.
+func certificate() (der []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, err
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"lab.example"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	der, err = x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+	return der, key, err
+}
+
+// certificateFlight is what a server of TLS 1.2 says first: ServerHello, Certificate, ServerHelloDone (RFC 5246 section 7.3).
+func certificateFlight() ([]byte, error) {
+	der, _, err := certificate()
 	if err != nil {
 		return nil, err
 	}
-	template := x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"lab.example"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+	vector := func(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(b)))[1:], b...) }
+	hello := append([]byte{3, 3}, make([]byte, 32)...)
+	hello = append(hello, 0, 0xc0, 0x2b, 0) // no session, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, no compression
+	flight := append([]byte{2}, vector(hello)...)
+	flight = append(append(flight, 11), vector(vector(vector(der)))...)
+	flight = append(append(flight, 14), vector(nil)...)
+	return append([]byte{22, 3, 3, byte(len(flight) >> 8), byte(len(flight))}, flight...), nil
+}
+
+// serveCertificates runs a TLS server with an ECDSA key behind all hosts.
+func serveCertificates(ctx context.Context, n *lab.Net) (stop func(), err error) {
+	der, key, err := certificate()
 	if err != nil {
 		return nil, err
 	}

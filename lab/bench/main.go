@@ -54,6 +54,7 @@ func barBenchmarks() []benchmark {
 		{"kernel", "the kernel's part of the cost, and the whole, against a program that only redirects", kernel},
 		{"start", "start-up to the first probe, without a blocklist and with one of 100,000 networks, beside C zmap's", startBars},
 		{"grab", "from SYN to certificate in one command, 10.0.0.0/12 with 2 % of it accepting: hosts lost, SYNs on the wire, time and memory", grabs},
+		{"grabpace", "grabs a second on one core, each way, of hosts that answer without a server", grabPace},
 		{"memory", "memory of a /16 with every host answering and all fields, and of all IPv4 with full deduplication", memoryBars},
 	}
 }
