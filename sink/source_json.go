@@ -70,8 +70,8 @@ func guessFields(lines *lineReader, o *SourceOptions) *record.Schema {
 	fields := make([]record.Field, len(names))
 	for i, name := range names {
 		f, known := o.known(name)
-		if !known {
-			guesses[name].complete(&f)
+		if g := guesses[name]; !known || o.Schema == nil && g.typ() == record.JSON { // objects are objects: data of grabs is not that of udp
+			g.complete(&f)
 		}
 		fields[i] = f
 	}

@@ -35,7 +35,7 @@ func TestGrabPage(t *testing.T) {
 		_, _ = io.Copy(c, c)
 	})
 	dir := t.TempDir()
-	hosts := fmt.Sprintf("-- hosts.txt --\n%s1\n%s2, www.example.org, mine, 443\n", ownNetwork, ownNetwork)
+	files := fmt.Sprintf("-- certs.json --\n{\"ip\":\"192.0.2.1\",\"data\":{\"tls\":{\"status\":\"connection-closed\"}}}\n-- hosts.txt --\n%s1\n%s2, www.example.org, mine, 443\n", ownNetwork, ownNetwork)
 	commands := 0
 	for i, block := range strings.Split(string(text), "```") {
 		if i%2 == 0 || !strings.HasPrefix(block, "sh\n") {
@@ -44,7 +44,7 @@ func TestGrabPage(t *testing.T) {
 		for line := range strings.Lines(strings.TrimPrefix(block, "sh\n")) {
 			commands++
 			line = strings.ReplaceAll(strings.TrimSpace(line), readmeNetwork, ownNetwork)
-			script := fmt.Sprintf("exec sh line.sh\n! stderr '^zmap: '\n%s\n-- line.sh --\n%s\n%s", shows(line), line, hosts)
+			script := fmt.Sprintf("exec sh line.sh\n! stderr '^zmap: '\n%s\n-- line.sh --\n%s\n%s", shows(line), line, files)
 			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("line%d.txtar", commands)), []byte(script), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -65,6 +65,12 @@ func shows(command string) string {
 	switch i := slices.Index(words, "-o"); {
 	case slices.Contains(words, "--list"):
 		return "stdout '^tls: '"
+	case slices.Contains(words, "--expiring"):
+		return "stdout '^EXPIRES'"
+	case slices.Contains(words, "certs"):
+		return "stdout '^distinct certificates'"
+	case slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "sqlite=") }):
+		return "exists survey.db"
 	case i >= 0:
 		return "grep '" + row + "' " + words[i+1]
 	}

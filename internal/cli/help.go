@@ -20,6 +20,7 @@ Usage:
   zmap grab MODULE < TARGETS                  what a service says of itself: certificates, banners, versions; rows of JSON
   zmap convert RESULTS OUTPUT ...             write results in another format: zmap convert scan.csv scan.json.zst
   zmap diff BEFORE AFTER [--confirm]          what appeared, is gone, answers otherwise; asks again before it says gone
+  zmap certs RESULTS [--expiring DAYS]        certificates in results of grabs: issuers, keys, what expires soon
   zmap ziterate | zblocklist | ztee           the companion tools, also under these names; each has its --help
   zmap completion bash|zsh|fish               print a script for shell completion
 
