@@ -105,16 +105,14 @@ func (s *setup) eachTransport(plan *Plan, open func() error) error {
 		if err == nil {
 			err = open()
 		}
-		if errors.Is(err, link.ErrDown) || i == len(list)-1 {
+		switch {
+		case err == nil && t == grab.Dial && len(passed) > 0:
+			s.Log.Warn(fmt.Sprintf("the scan's connections cannot be carried on, so that hosts get a second one, by dial: %v", passed))
+			return nil
+		case err == nil, errors.Is(err, link.ErrDown), i == len(list)-1:
 			return err
 		}
-		if err == nil {
-			break
-		}
 		passed = append(passed, fmt.Errorf("%s: %w", t, err))
-	}
-	if plan.Transport == grab.Dial && len(passed) > 0 {
-		s.Log.Warn(fmt.Sprintf("the scan's connections cannot be carried on, so that hosts get a second one, by dial: %v", passed))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/probe"
 )
@@ -174,6 +176,24 @@ func TestGrabTransports(t *testing.T) {
 			t.Errorf("transport %v, want %v", r.Transport, test.want)
 		}
 		checkNames(t, rows, 5000, test.want, hosts)
+	}
+}
+
+// TestGrabFallsBack has one supplier of connections after the other fail, and says why hosts get a second connection.
+func TestGrabFallsBack(t *testing.T) {
+	for _, want := range []grab.Transport{grab.Oneshot, grab.Handover, grab.Dial} {
+		var log strings.Builder
+		s := &setup{Config: Config{Grab: &Grab{Module: askName{}}, Log: slog.New(slog.NewTextHandler(&log, nil))}}
+		plan := &Plan{Path: &netdev.Path{}}
+		err := s.eachTransport(plan, func() error {
+			if plan.Transport != want {
+				return errors.New("cannot be had")
+			}
+			return nil
+		})
+		if err != nil || plan.Transport != want || (want == grab.Dial) != strings.Contains(log.String(), "by dial: [oneshot: cannot be had handover: cannot be had]") {
+			t.Errorf("%v: got %v and %v, and the log has %q", want, plan.Transport, err, log.String())
+		}
 	}
 }
 
