@@ -68,7 +68,7 @@ type grabbing struct {
 	grabbed chan grabbed
 	over    chan struct{}  // closed when the cooldown is over: only segments of connections are still of interest
 	hearing sync.WaitGroup // receivers that do not know yet that it is
-	pressed atomic.Uint64  // times that there was no room for a hit
+	pressed atomic.Bool    // there was no room for a hit
 }
 
 // A grabbed is a grab that is done, with its row.
@@ -122,12 +122,15 @@ func (r *receiver) takeSegment(p *packet.Parsed) (answer bool) {
 	return opening || !mine && flags.Has(packet.RST)
 }
 
-// later says that a hit is left to come again, for lack of room. That of a host which will not repeat it waits here, and all behind it
-// in the link, which holds the senders.
-func (r *receiver) later() bool {
+// later says that a SYN-ACK is left to come again, for lack of room. That of a host which will not repeat it waits here, and all behind
+// it in the link, which holds the senders. Other answers are not grabbed, and need no room.
+func (r *receiver) later(p *packet.Parsed) bool {
 	g := r.scan.grabs
+	if g == nil || p.Kind != packet.KindTCP || !p.TCP.Flags().Has(packet.SYN|packet.ACK) {
+		return false
+	}
 	for g.Crowded() && !isClosed(g.over) && !isClosed(r.scan.stop.scan) {
-		g.pressed.Add(1)
+		g.pressed.Store(true)
 		if g.Own() {
 			return true
 		}
@@ -142,17 +145,11 @@ const (
 	againLast = 32 * time.Second // when there will be no more
 )
 
-// patience is how long a cooldown goes on at now, that long after the last probe, since there was no room for hits after the times
-// that it says; 0 if there was.
-func (g *grabbing) patience(times *uint64, cooldown, since time.Duration) time.Duration {
-	if g == nil {
-		return 0
-	}
-	n := g.pressed.Load()
-	more := n > *times
-	*times = n
+// patience is how much longer a cooldown goes on, that long after the last probe, since there was no room for a hit after the last
+// call; 0 if there was.
+func (g *grabbing) patience(cooldown, since time.Duration) time.Duration {
 	switch {
-	case !more || cooldown == 0:
+	case g == nil, !g.pressed.Swap(false), cooldown == 0:
 		return 0
 	case !g.Own():
 		return cooldown // the link has them

@@ -267,6 +267,27 @@ func TestCrowdedGrabberLetsHitsComeAgain(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreNotLeftToComeAgain: they do not, and need no room.
+func TestRefusalsAreNotLeftToComeAgain(t *testing.T) {
+	g := grabber(80, time.Second)
+	g.crowded = 1
+	p := smallest(g, func(a netip.AddrPort) []reply {
+		switch last(a) {
+		case 0:
+			return []reply{{flags: synack}}
+		case 9: // whose segments are a connection's
+			return nil
+		}
+		return []reply{{flags: packet.RST | packet.ACK, after: 100 * time.Millisecond}} // while it is crowded
+	})
+	bubble(t, p, func(t *testing.T, x *trial) {
+		res := x.end(t, WalkDone)
+		if refused := x.found(func(l line) bool { return !l.success }); len(refused) != 62 || res.Deferred != 0 {
+			t.Errorf("%d refusals have a row, %d answers were left to come again", len(refused), res.Deferred)
+		}
+	})
+}
+
 // TestSeveralGrabsOfAHit have a row each.
 func TestSeveralGrabsOfAHit(t *testing.T) {
 	g := grabber(1000, time.Second)

@@ -104,7 +104,7 @@ func (r *receiver) take(f *link.Frame) {
 		c.segments++
 		return
 	}
-	if r.scan.grabs != nil && r.later() {
+	if r.later(p) {
 		c.deferred++
 		return
 	}

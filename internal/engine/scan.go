@@ -221,19 +221,19 @@ func (s *Scan) tagger() *validate.Tagger {
 // to come again may.
 func (s *Scan) cooldown(ctx context.Context) {
 	start := s.ended.Load()
-	end, pressed := start+int64(s.cfg.Limits.Cooldown), uint64(0)
+	end := start + int64(s.cfg.Limits.Cooldown)
 	s.cooldownEnd.Store(end)
 	interrupted := ctx.Done()
 	for {
 		now := s.clock.Now()
-		if more := s.grabs.patience(&pressed, s.cfg.Limits.Cooldown, time.Duration(now-start)); more > 0 && interrupted != nil {
+		if more := s.grabs.patience(s.cfg.Limits.Cooldown, time.Duration(now-start)); more > 0 && interrupted != nil {
 			end = now + int64(more)
 			s.cooldownEnd.Store(end)
 		}
 		if now >= end {
 			return
 		}
-		timer := time.NewTimer(time.Duration(end - s.clock.Now()))
+		timer := time.NewTimer(time.Duration(end - now))
 		select {
 		case <-s.stop.scan:
 			timer.Stop()
