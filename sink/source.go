@@ -33,7 +33,8 @@ type SourceOptions struct {
 	// Schema has the fields: a row with another one is an error. Nil if they are to be found out: those of the header, for JSON
 	// those of the first rows, as many as are looked at for the types.
 	Schema *record.Schema
-	// Field returns a field known by its name; it may be nil. What it knows is not guessed.
+	// Field returns a field known by its name; it may be nil. What it knows is not guessed, but for objects, which are that
+	// whatever their name.
 	Field func(name string) (record.Field, bool)
 	// Names are the columns of a CSV text that has no header. A first line that repeats them is taken for one all the same.
 	Names []string

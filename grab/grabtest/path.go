@@ -2,6 +2,7 @@ package grabtest
 
 import (
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -82,6 +83,49 @@ func SYN(from, to netip.AddrPort) []byte {
 	}
 	f.Encode(b[n:])[:f.Len()].FillChecksum(packet.PseudoHeader(from.Addr(), to.Addr(), packet.ProtoTCP, f.Len()))
 	return b[:n+f.Len()]
+}
+
+// Ask has a SYN sent, again if need be, and returns what answers it: the half-open connection of the port, out of all that come.
+func Ask(t testing.TB, send func(packet []byte), from, to netip.AddrPort, answers <-chan grab.Half) *grab.Half {
+	t.Helper()
+	syn := SYN(from, to)
+	for range 50 {
+		send(syn)
+		for again := time.After(200 * time.Millisecond); ; {
+			select {
+			case h := <-answers:
+				if h.Local.Port() == from.Port() {
+					return &h
+				}
+				continue
+			case <-again: // an interface that is new may lose packets
+			}
+			break
+		}
+	}
+	t.Fatal("no SYN-ACK")
+	return nil
+}
+
+// Serve has a server take one connection, which comes with the first segment of ours, and closes it when serve returns. The test
+// ends when it has.
+func Serve(t testing.TB, l net.Listener, serve func(far *net.TCPConn)) {
+	t.Helper()
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Errorf("accept: %v", err)
+			return
+		}
+		serve(accepted.(*net.TCPConn))
+		_ = accepted.Close()
+	}()
 }
 
 // ForceCookies has servers keep no state before a connection stands, until the test ends.

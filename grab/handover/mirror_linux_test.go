@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/grabtest"
@@ -46,25 +45,12 @@ func newMirror(t testing.TB, way grabtest.Way) *mirror {
 	t.Helper()
 	m := &mirror{port: uint16(10_000 + rand.IntN(20_000)), file: wire.Tun(t, ours4+"/24", ours6+"/64"), path: grabtest.NewPath(way), synack: make(chan grab.Half, 100)}
 	m.maker = New(Config{Ack: m.ack, TTL: 77})
-	done := make(chan struct{})
+	wire.Pump(t, m.file, m.reflect)
 	t.Cleanup(func() {
 		if err := m.maker.Close(); err != nil {
 			t.Error(err)
 		}
-		_ = m.file.Close()
-		<-done
 	})
-	go func() {
-		defer close(done)
-		buf := make([]byte, 1<<16)
-		for {
-			n, err := m.file.Read(buf)
-			if err != nil {
-				return
-			}
-			m.reflect(buf[:n])
-		}
-	}()
 	return m
 }
 
@@ -150,17 +136,7 @@ func (m *mirror) dial(t testing.TB, server netip.AddrPort) *grab.Half {
 	if server.Addr().Is6() {
 		from = netip.MustParseAddr(theirs6)
 	}
-	syn := grabtest.SYN(netip.AddrPortFrom(from, m.port), server)
-	for range 50 {
-		m.write(syn)
-		select {
-		case h := <-m.synack:
-			return &h
-		case <-time.After(200 * time.Millisecond): // an interface that is new may lose packets
-		}
-	}
-	t.Fatal("no SYN-ACK")
-	return nil
+	return grabtest.Ask(t, m.write, netip.AddrPortFrom(from, m.port), server, m.synack)
 }
 
 // connect makes one connection over the mirror, and lets serve have its far end.
@@ -174,22 +150,11 @@ func (m *mirror) connect(t testing.TB, v6 bool, serve func(*net.TCPConn)) net.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	var far sync.WaitGroup
-	t.Cleanup(far.Wait)
-	t.Cleanup(func() { _ = l.Close() })
 	c, err := m.maker.Open(t.Context(), nil, m.dial(t, l.Addr().(*net.TCPAddr).AddrPort()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.open.Store(true)
-	far.Go(func() {
-		accepted, err := l.Accept() // comes with the first segment of ours
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		serve(accepted.(*net.TCPConn))
-		_ = accepted.Close()
-	})
+	grabtest.Serve(t, l, serve)
 	return c
 }

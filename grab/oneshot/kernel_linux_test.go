@@ -4,9 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/grabtest"
@@ -33,25 +31,12 @@ func newKernelBed(t testing.TB, way grabtest.Way) *kernelBed {
 	t.Helper()
 	b := &kernelBed{file: wire.Tun(t, kernel4+"/24", kernel6+"/64"), path: grabtest.NewPath(way), synack: make(chan grab.Half, 1000)}
 	b.stack = New(Config{TX: newCable(func(frame []byte) { b.path.Pass(frame, b.write) })})
-	done := make(chan struct{})
+	wire.Pump(t, b.file, func(packet []byte) { b.path.Pass(packet, b.receive) })
 	t.Cleanup(func() {
 		if err := b.stack.Close(); err != nil {
 			t.Error(err)
 		}
-		b.file.Close()
-		<-done
 	})
-	go func() {
-		defer close(done)
-		buf := make([]byte, 1<<16)
-		for {
-			n, err := b.file.Read(buf)
-			if err != nil {
-				return
-			}
-			b.path.Pass(buf[:n], b.receive)
-		}
-	}()
 	return b
 }
 
@@ -81,23 +66,7 @@ func (b *kernelBed) dial(t testing.TB, to netip.AddrPort, port uint16) *grab.Hal
 	if to.Addr().Is6() {
 		from = netip.MustParseAddr(ours6)
 	}
-	probe := grabtest.SYN(netip.AddrPortFrom(from, port), to)
-	for range 50 {
-		b.write(probe)
-		for again := time.After(200 * time.Millisecond); ; {
-			select {
-			case h := <-b.synack:
-				if h.Local.Port() == port {
-					return &h
-				}
-				continue
-			case <-again: // an interface that is new may lose packets
-			}
-			break
-		}
-	}
-	t.Fatal("no SYN-ACK")
-	return nil
+	return grabtest.Ask(t, b.write, netip.AddrPortFrom(from, port), to, b.synack)
 }
 
 // TestConformance is the suite over connections of the stack to a kernel's servers.
@@ -116,24 +85,13 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var far sync.WaitGroup
-		t.Cleanup(far.Wait)
-		t.Cleanup(func() { l.Close() })
 		port++
 		h := b.dial(t, l.Addr().(*net.TCPAddr).AddrPort(), port)
 		c, err := b.stack.Open(t.Context(), nil, h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		far.Go(func() {
-			accepted, err := l.Accept() // comes with the first segment of ours
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			serve(accepted.(*net.TCPConn))
-			accepted.Close()
-		})
+		grabtest.Serve(t, l, serve)
 		t.Cleanup(func() {
 			if t.Failed() {
 				t.Logf("%+v", b.stack.Stats())

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,23 +125,16 @@ func leafOf(data []byte) []byte {
 }
 
 func leafIn(doc any) []byte {
-	o, ok := doc.(map[string]any)
-	if !ok {
-		return nil
-	}
-	var shown struct {
-		Certificate struct {
-			Raw []byte `json:"raw"`
-		} `json:"certificate"`
-	}
-	if all, ok := o["server_certificates"]; ok {
-		if text, err := json.Marshal(all); err == nil && json.Unmarshal(text, &shown) == nil && len(shown.Certificate.Raw) > 0 {
-			return shown.Certificate.Raw
-		}
+	o, _ := doc.(map[string]any) // nil, which has nothing, if it is none
+	shown, _ := o["server_certificates"].(map[string]any)
+	leaf, _ := shown["certificate"].(map[string]any)
+	text, _ := leaf["raw"].(string)
+	if der, err := base64.StdEncoding.DecodeString(text); err == nil && len(der) > 0 {
+		return der
 	}
 	for _, v := range o {
-		if raw := leafIn(v); raw != nil {
-			return raw
+		if der := leafIn(v); der != nil {
+			return der
 		}
 	}
 	return nil

@@ -118,21 +118,9 @@ func TestGrabTelnetd(t *testing.T) {
 
 // TestGrabKamailio asks a telephony server over TCP.
 func TestGrabKamailio(t *testing.T) {
-	debian(t, "kamailio")
-	conf := file(t, "kamailio.cfg", `#!KAMAILIO
-log_stderror=yes
-fork=no
-children=1
-tcp_children=1
-listen=tcp:`+host+`:4000
-loadmodule "sl.so"
-loadmodule "textops.so"
-request_route {
+	kamailio(t, "tcp", 4000, `
 	append_to_reply("Allow: INVITE, OPTIONS\r\n");
-	sl_send_reply("200", "OK");
-}
-`)
-	server{args: []string{"kamailio", "-DD", "-E", "-f", conf, "-w", "/run", "-P", "/run/k.pid", "-Y", "/run"}, port: "tcp 4000"}.start(t, newNet(t))
+	sl_send_reply("200", "OK");`)
 	r, err := grabOf(t, "sip", nil, 4000)
 	if err != nil {
 		t.Error(err)

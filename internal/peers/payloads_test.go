@@ -194,24 +194,32 @@ func TestPayloadCoAP(t *testing.T) {
 	}
 }
 
-// TestPayloadSIP asks a proxy for what it can do.
-func TestPayloadSIP(t *testing.T) {
+// kamailio starts a proxy of telephony, which does with requests as it is told.
+func kamailio(t *testing.T, transport string, port int, route string) {
+	t.Helper()
 	debian(t, "kamailio")
-	conf := file(t, "kamailio.cfg", `#!KAMAILIO
+	conf := file(t, "kamailio.cfg", fmt.Sprintf(`#!KAMAILIO
 log_stderror=yes
 fork=no
 children=1
-listen=udp:`+host+`:5060
+tcp_children=1
+listen=%s:%s:%d
 loadmodule "sl.so"
 loadmodule "textops.so"
-request_route {
+request_route {%s
+}
+`, transport, host, port, route))
+	args := []string{"kamailio", "-DD", "-E", "-f", conf, "-w", "/run", "-P", "/run/k.pid", "-Y", "/run"}
+	server{args: args, port: fmt.Sprintf("%s %d", transport, port)}.start(t, newNet(t))
+}
+
+// TestPayloadSIP asks a proxy for what it can do.
+func TestPayloadSIP(t *testing.T) {
+	kamailio(t, "udp", 5060, `
 	if (is_method("OPTIONS")) {
 		append_to_reply("Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO\r\nAccept: application/sdp\r\nSupported: replaces, timer\r\n");
 		sl_send_reply("200", "OK");
-	}
-}
-`)
-	server{args: []string{"kamailio", "-DD", "-E", "-f", conf, "-w", "/run", "-P", "/run/k.pid", "-Y", "/run"}, port: "udp 5060"}.start(t, newNet(t))
+	}`)
 	r, data := askPayload(t, "sip", question{})
 	for _, want := range []string{
 		`^SIP/2\.0 200 OK\r\n`, `\r\nVia: SIP/2\.0/UDP 172\.31\.255\.1:` + r.text("dport") + `;branch=z9hG4bK\d{10};rport=` + r.text("dport") + `;received=172\.31\.255\.1\r\n`,

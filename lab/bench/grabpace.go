@@ -31,8 +31,9 @@ func grabPace(ctx context.Context, s *session) error {
 		return err
 	}
 	cores := s.coresOr(firstCores(1))
+	where := strings.ToLower(coreWords(cores))
 	t := table{
-		title: fmt.Sprintf("%s, all of it answering without a server: SYN to row in one command, on %s with the lab and the kernel", paceNetwork, strings.ToLower(coreWords(cores))),
+		title: fmt.Sprintf("%s, all of it answering without a server: SYN to row in one command, on %s with the lab and the kernel", paceNetwork, where),
 		head:  []string{"module", "transport", "grabs/s", "to dial", "CPU us a grab", "hosts without a row of success"},
 		notes: []string{"CPU is that of the process, its system calls included; of the cable and the responder only what runs within those."},
 	}
@@ -49,9 +50,9 @@ func grabPace(ctx context.Context, s *session) error {
 				return fmt.Errorf("%s by %s: %w", c.module, transport, err)
 			}
 			rate[transport] = f.rate
-			t.add(strings.TrimSuffix(c.module, ",roots=none"), transport, fmt.Sprintf("%.0f", f.rate), fmt.Sprintf("%.2f x", f.rate/rate["dial"]), fmt.Sprintf("%.1f", f.cpu), fmt.Sprint(f.lost))
+			t.add(moduleWords(c.module), transport, fmt.Sprintf("%.0f", f.rate), fmt.Sprintf("%.2f x", f.rate/rate["dial"]), fmt.Sprintf("%.1f", f.cpu), fmt.Sprint(f.lost))
 		}
-		what := strings.TrimSuffix(c.module, ",roots=none") + ", answers without a server, " + strings.ToLower(coreWords(cores)) + ": "
+		what := moduleWords(c.module) + ", answers without a server, " + where + ": "
 		s.bars = append(s.bars,
 			bar{what: what + "grabs a second by oneshot, to dial", got: rate["oneshot"] / rate["dial"], want: c.oneshot, atLeast: true, unit: " x"},
 			bar{what: what + "grabs a second by handover, to dial", got: rate["handover"] / rate["dial"], want: c.handover, atLeast: true, unit: " x"})
@@ -82,11 +83,10 @@ func (s *session) pace(ctx context.Context, dir, cores, module, transport string
 	if err != nil {
 		return f, err
 	}
-	rows, err := os.ReadFile(run.out)
+	good, err := successes(run.out)
 	if err != nil {
 		return f, err
 	}
-	good := bytes.Count(rows, []byte(`"status":"success"`))
 	all := 1 << (32 - crowd.Prefix.Bits())
 	f.rate = float64(good) / (e.whole - s.listen).Seconds()
 	f.cpu = e.cpu.Seconds() * 1e6 / float64(good)
@@ -134,11 +134,10 @@ func (s *session) grabsBesideZGrab2(ctx context.Context, dir string, hosts netip
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		rows, err := os.ReadFile(c.out)
+		good, err := successes(c.out)
 		if err != nil {
 			return err
 		}
-		good := bytes.Count(rows, []byte(`"status":"success"`))
 		cpu[c.name] = e.cpu.Seconds() * 1000 / float64(good)
 		t.add(c.name, fmt.Sprintf("%.0f", float64(good)/e.whole.Seconds()), fmt.Sprintf("%.3f", cpu[c.name]), strconv.Itoa(good))
 	}

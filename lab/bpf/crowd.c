@@ -190,18 +190,13 @@ static __always_inline __u32 said(struct frame *f)
 /* The least that somebody says to be answered: an alert of TLS, say, is less. */
 #define QUESTION 16
 
-/* Says what a crowd that talks does with a segment. */
-static __always_inline int converse(struct xdp_md *ctx, struct frame *f, struct counts *n)
+/* Says what a host that talks does with a segment that is no RST. */
+static __always_inline int converse(struct xdp_md *ctx, struct frame *f)
 {
 	__u32 seq = bpf_ntohl(f->seq), len = said(f);
 
 	if (f->flags & TCP_SYN)
 		return nod(ctx, f, TCP_SYN | TCP_ACK, bpf_htonl(mix(seq)), seq + 1);
-	if (f->flags & TCP_RST) {
-		n->resets++;
-		return XDP_DROP;
-	}
-	n->others++;
 	if (len >= QUESTION)
 		return XDP_PASS; /* to speak: a driver's frame cannot grow as far */
 	if (f->flags & TCP_FIN)
@@ -245,14 +240,13 @@ int crowd(struct xdp_md *ctx)
 	n = bpf_map_lookup_elem(&tally, &zero);
 	if ((host & mask) != network || !n)
 		return XDP_PASS;
-	if (reply_len && (f->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-		return mix(host) < threshold ? converse(ctx, f, n) : XDP_DROP;
 	if ((f->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
-		if (f->flags & TCP_RST)
+		if (f->flags & TCP_RST) {
 			n->resets++;
-		else
-			n->others++;
-		return XDP_DROP;
+			return XDP_DROP;
+		}
+		n->others++;
+		return reply_len && mix(host) < threshold ? converse(ctx, f) : XDP_DROP;
 	}
 	n->syns++;
 	if (stamps)
@@ -261,7 +255,7 @@ int crowd(struct xdp_md *ctx)
 		return XDP_DROP;
 	n->answered++;
 	if (reply_len)
-		return converse(ctx, f, n);
+		return converse(ctx, f);
 	answer(f);
 	return lost(f, end, OUT) ? XDP_DROP : XDP_TX;
 }

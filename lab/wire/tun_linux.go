@@ -37,3 +37,25 @@ func Tun(t testing.TB, addresses ...string) *os.File {
 	must(t, errors.Join(netlink.LinkSetTxQLen(l, 10_000), netlink.LinkSetUp(l)))
 	return file
 }
+
+// Pump hands every packet of the kernel's that comes to the far end of a [Tun] to take, until the test ends, which waits for the last
+// call. The packet is valid during the call only.
+func Pump(t testing.TB, file *os.File, take func(packet []byte)) {
+	t.Helper()
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = file.Close() // Tun has it closed as well
+		<-done
+	})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := file.Read(buf)
+			if err != nil {
+				return
+			}
+			take(buf[:n])
+		}
+	}()
+}
