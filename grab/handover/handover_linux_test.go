@@ -65,6 +65,44 @@ func TestFirstSegment(t *testing.T) {
 	}
 }
 
+// TestSegmentsAreFull has long data leave in segments as large as the server takes them, and sizes that no server means do no harm.
+func TestSegmentsAreFull(t *testing.T) {
+	m := newMirror(t, grabtest.Way{})
+	done := make(chan int64, 1)
+	c := m.connect(t, false, func(far *net.TCPConn) {
+		n, _ := io.Copy(io.Discard, far)
+		done <- n
+	})
+	h := c.(*conn).half
+	if n, err := c.Write(make([]byte, 20_000)); err != nil {
+		t.Fatalf("%d bytes, then %v", n, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := <-done; n != 20_000 {
+		t.Errorf("%d bytes arrived", n)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	longest := 0
+	for _, p := range m.seen {
+		longest = max(longest, len(p.Payload))
+	}
+	if longest < 1460 {
+		t.Errorf("the longest segment has %d bytes, want 1460 or, before they are cut, more", longest)
+	}
+	for i, size := range []uint16{0, 1, 1<<16 - 1} {
+		h.MSS, h.Remote = size, netip.AddrPortFrom(h.Remote.Addr(), uint16(1+i))
+		c, err := m.maker.Open(t.Context(), nil, &h)
+		if err != nil {
+			t.Errorf("segments of %d bytes: %v", size, err)
+			continue
+		}
+		_ = c.Close()
+	}
+}
+
 // TestServerFirst sends one bare ACK, whoever reads how often.
 func TestServerFirst(t *testing.T) {
 	m := newMirror(t, grabtest.Way{})

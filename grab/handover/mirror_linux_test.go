@@ -72,7 +72,7 @@ func swapped(a, b net.Addr) net.Addr {
 
 func (m *mirror) write(frame []byte) { _, _ = m.file.Write(frame) } // fails when the interface is gone
 
-// reflect sends back what came, but for SYN-ACKs of connections without a socket.
+// reflect sends back what came, over the path.
 func (m *mirror) reflect(frame []byte) {
 	var p packet.Parsed
 	if p.Decode(frame, packet.LinkIP) != packet.KindTCP {
@@ -80,15 +80,21 @@ func (m *mirror) reflect(frame []byte) {
 	}
 	m.note(&p)
 	swap(frame)
-	if p.TCP.Flags().Has(packet.SYN|packet.ACK) && !m.open.Load() {
-		p.Src, p.Dst = p.Dst, p.Src
-		select {
-		case m.synack <- grabtest.HalfOf(&p):
-		default:
-		}
+	m.path.Pass(frame, m.arrive)
+}
+
+// arrive gives a packet to the kernel, but for SYN-ACKs of connections without a socket.
+func (m *mirror) arrive(frame []byte) {
+	var p packet.Parsed
+	p.Decode(frame, packet.LinkIP)
+	if !p.TCP.Flags().Has(packet.SYN|packet.ACK) || m.open.Load() {
+		m.write(frame)
 		return
 	}
-	m.path.Pass(frame, m.write)
+	select {
+	case m.synack <- grabtest.HalfOf(&p):
+	default:
+	}
 }
 
 // note keeps what the client has sent.

@@ -22,6 +22,8 @@ const (
 	optionMSS       = 2
 	optionWindow    = 3
 	optionSACK      = 4
+	leastMSS        = 88    // TCP_MIN_MSS in include/net/tcp.h: the kernel takes no less, and no more than the other
+	mostMSS         = 32767 // MAX_TCP_WINDOW
 )
 
 // open makes the connection that h stands for.
@@ -84,7 +86,8 @@ func restore(fd int, c *Config, h *grab.Half) error {
 	}
 	// That of scaling must be set also where there is none, or every window that the kernel offers is divided by 1024: it takes
 	// the connection for one whose windows it may scale, as it would for those that it opens (tcp_select_initial_window).
-	options := []uint32{optionMSS, uint32(h.MSS), optionWindow, 0}
+	mss := min(max(h.MSS, leastMSS), mostMSS)
+	options := []uint32{optionMSS, uint32(mss), optionWindow, 0}
 	if h.SACK {
 		options = append(options, optionSACK, 0)
 	}
@@ -95,6 +98,7 @@ func restore(fd int, c *Config, h *grab.Half) error {
 		{"set the next number to send", words(unix.TCP_QUEUE_SEQ, h.Next)},
 		{"choose the receive queue", set(unix.TCP_REPAIR_QUEUE, recvQueue)},
 		{"set the next number to receive", words(unix.TCP_QUEUE_SEQ, h.Peer)},
+		{"set the size of segments", set(unix.TCP_MAXSEG, int(mss))}, // for the option alone comes too late: 536 bytes would stay
 		{"connect", func() error { return connect(fd, h.Remote) }},
 		{"set options", words(unix.TCP_REPAIR_OPTIONS, options...)},
 		// snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup of struct tcp_repair_window
