@@ -13,6 +13,7 @@ import (
 	"iter"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -145,4 +146,37 @@ func setup(n *lab.Net) func(*testscript.Env) error {
 			write("ping", n.Truth().Addrs(lab.Ping(), lab.EchoReply)),
 		)
 	}
+}
+
+// greet runs servers on the hosts of LIVE and their like: on port 2525 one that greets and then repeats what it is told, on 2526 one
+// that never says anything.
+func greet(t *testing.T, n *lab.Net) {
+	t.Helper()
+	serve(t, n, ":2525", func(c net.Conn) {
+		_, _ = c.Write([]byte("220 lab ready\r\n"))
+		_, _ = io.Copy(c, c)
+	})
+	serve(t, n, ":2526", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+}
+
+// serve has a server talk to everybody who connects, until the test is over.
+func serve(t *testing.T, n *lab.Net, address string, talk func(net.Conn)) {
+	t.Helper()
+	l, err := n.Listen(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				talk(c)
+			}()
+		}
+	}()
 }
