@@ -77,7 +77,7 @@ func rooms() []room {
 		{"internal/intake", []string{"grab/name"}, nil, "level 3: targets of grabs as users have them; what a host name is, grab/name knows"},
 		{"internal/engine", append([]string{"grab"}, stages...), []string{"golang.org/x/sys"}, "level 4: runs the stages; x/sys to pin threads and for clock_nanosleep"},
 		{"internal/hook", nil, nil, "a queue of events for foreign functions; knows nothing of scans"},
-		{"", slices.Concat([]string{"citizen", "internal/engine", "internal/hook"}, grabs, stages), nil, "level 5: the front door"},
+		{"", slices.Concat([]string{"citizen", "fingerprint", "internal/engine", "internal/hook"}, grabs, stages), nil, "level 5: the front door"},
 		{"internal/compare", []string{"record", "sink"}, nil, "level 2: two sets of results"},
 		{"internal/outputs", []string{"", "annotate", "filter", "internal/engine", "probe", "record", "sink", "sink/local", "sink/remote"}, nil, "level 6: the one table of kinds of outputs; engine, probe and annotate for the types of fields"},
 		{"internal/monitor", []string{""}, nil, "level 6: lines and files about a scan"},

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/zmap-go/zmap/fingerprint"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/handover"
 	"github.com/zmap-go/zmap/grab/oneshot"
@@ -31,11 +32,12 @@ import (
 // kernel gives to its own connections (net.ipv4.ip_local_port_range).
 type Grab struct {
 	Module    grab.Module
-	Transport grab.Transport // zero takes the best that can be had; what is asked for and cannot be had is an error
-	Limits    grab.Limits    // of each grab
-	Operator  grab.Operator  // who asks, for those who are asked
-	Names     pool.Names     // what to ask hosts for, one grab each, over connections of their own; nil means once, without a name
-	Rate      float64        // connections per second; 0 means no limit
+	Transport grab.Transport   // zero takes the best that can be had; what is asked for and cannot be had is an error
+	Limits    grab.Limits      // of each grab
+	Operator  grab.Operator    // who asks, for those who are asked
+	Names     pool.Names       // what to ask hosts for, one grab each, over connections of their own; nil means once, without a name
+	Rules     *fingerprint.Set // what grabs are matched with, for the field fingerprints; nil leaves it empty
+	Rate      float64          // connections per second; 0 means no limit
 	// InFlight bounds grabs at once, PerAddr and PerNet those with one address and with one /24, Queue the hosts that wait. 0 means
 	// the defaults of package pool.
 	InFlight, PerAddr, PerNet, Queue int
@@ -76,7 +78,7 @@ func (s *setup) fields(notes []record.Field) []record.Field {
 	if s.Grab == nil {
 		return notes
 	}
-	return append(slices.Clip(notes), engine.GrabField())
+	return append(slices.Clip(notes), engine.GrabFields()...)
 }
 
 // transports returns the suppliers of connections to try, the best first; none if the scan grabs nothing.
@@ -175,6 +177,9 @@ func (g *grabbers) engine() engine.Grabber {
 
 // Name returns the module's.
 func (g *grabbers) Name() string { return g.name }
+
+// Identify asks the rules.
+func (g *grabbers) Identify(doc []byte) []byte { return g.Rules.Identify(doc) }
 
 // Start starts the pool.
 func (g *grabbers) Start(done func(row any, result *grab.Grab, last bool)) (err error) {

@@ -2,6 +2,7 @@ package fingerprint
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"sync"
 )
@@ -71,6 +72,19 @@ func (s *Set) Match(data []byte) []Fingerprint {
 	st.forget()
 	slices.SortStableFunc(found, func(a, b Fingerprint) int { return cmp.Compare(b.Confidence, a.Confidence) })
 	return found
+}
+
+// Identify is Match in the form of a row's field: a JSON array; nil if no rule holds, and if s is nil.
+func (s *Set) Identify(data []byte) []byte {
+	if s == nil {
+		return nil
+	}
+	found := s.Match(data)
+	if len(found) == 0 {
+		return nil
+	}
+	doc, _ := json.Marshal(found) // of strings and numbers
+	return doc
 }
 
 // holds says whether the rule's condition holds, and the hello was the one that it needs.

@@ -98,6 +98,23 @@ rules:
 	}
 }
 
+// TestIdentify writes what Match says, and nothing where nothing is said.
+func TestIdentify(t *testing.T) {
+	s, err := Read(strings.NewReader("rules:\n  - {name: it, when: {at: a, equals: 1}, tests: {positive: [{data: {a: 1}}], negative: [{data: {a: 2}}]}}\n"), "rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(s.Identify([]byte(`{"a":1}`))); got != `[{"name":"it","confidence":80}]` {
+		t.Error(got)
+	}
+	if got := s.Identify([]byte(`{"a":2}`)); got != nil {
+		t.Errorf("%s", got)
+	}
+	if got := (*Set)(nil).Identify([]byte(`{"a":1}`)); got != nil {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestMistakesNameTheirPlace(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                      "f.yaml: no rules",

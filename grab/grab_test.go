@@ -56,6 +56,33 @@ func TestGrabIsWhatScriptsRead(t *testing.T) {
 }
 
 // TestCapEndsEndlessAnswers reads from a peer that never stops, and from one that never starts.
+// A faulty result cannot be written.
+type faulty struct{ panics bool }
+
+func (f faulty) MarshalJSON() ([]byte, error) {
+	if f.panics {
+		panic("no")
+	}
+	return nil, errors.New("no")
+}
+
+// TestDocumentOfFaultyResults has the grab without what its module returned, and says why.
+func TestDocumentOfFaultyResults(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		g := Grab{Status: Success, Protocol: "x", Port: 7, Result: faulty{panics}}
+		var doc map[string]Grab
+		if err := json.Unmarshal(g.Document("m"), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if got := doc["m"]; got.Status != UnknownError || got.Port != 7 || got.Result != nil || !strings.HasPrefix(got.Error, "write result: ") {
+			t.Errorf("panics %v: %+v", panics, got)
+		}
+		if g.Status != Success {
+			t.Error("writing a grab changed it")
+		}
+	}
+}
+
 func TestCapEndsEndlessAnswers(t *testing.T) {
 	ours, theirs := net.Pipe()
 	go func() {

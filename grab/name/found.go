@@ -48,6 +48,9 @@ func (f *Found) write(a netip.Addr, g *grab.Grab) {
 
 // Flush writes what is held, and returns how many names there were, and the first error of writing any.
 func (f *Found) Flush() (uint64, error) {
+	if f == nil {
+		return 0, nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err == nil {

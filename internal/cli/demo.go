@@ -85,7 +85,7 @@ func demo(ctx context.Context, std Streams) error {
 	o.blocklist, o.allowSpecial = citizen.ListSpecial, []citizen.Class{citizen.Private}
 	o.typed = map[string]bool{}
 	j := &job{o: o, networks: []string{demoNetwork}, std: Streams{In: std.In, Out: &found, Err: std.Err}, stop: ctx.Done()}
-	if err := j.prepare(); err != nil {
+	if err := j.prepare(ctx); err != nil {
 		return err
 	}
 	j.config.Outputs[0].Sink = sink.NewCSV(&found, sink.Options{Fields: "saddr", NoHeader: true})

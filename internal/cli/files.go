@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -226,9 +227,9 @@ func listPayloads(w io.Writer) error {
 	return sink.WriteError(err)
 }
 
-// listFields prints the fields of a scan with a probe module, which do not depend on the module's arguments, and with the fields
-// of tables.
-func listFields(w io.Writer, module string, tables []string) error {
+// listFields prints the fields of a scan with a probe module, which do not depend on the module's arguments, with the fields
+// of tables, and with those of grabs.
+func listFields(w io.Writer, module string, tables []string, grabs bool) error {
 	p, err := probe.Sample(module)
 	if err != nil {
 		return fmt.Errorf("--probe-module: %w", err)
@@ -238,7 +239,11 @@ func listFields(w io.Writer, module string, tables []string) error {
 		return err
 	}
 	var b strings.Builder
-	for _, f := range engine.Schema(p.Describe(), annotate.Join(known...).Fields()...).Fields() {
+	notes := annotate.Join(known...).Fields()
+	if grabs {
+		notes = append(slices.Clip(notes), engine.GrabFields()...)
+	}
+	for _, f := range engine.Schema(p.Describe(), notes...).Fields() {
 		fmt.Fprintf(&b, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc)
 	}
 	_, err = io.WriteString(w, b.String())

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,8 @@ const (
 func (j *job) setGrab() error {
 	o := j.o
 	if o.grab == "" {
-		for _, name := range []string{"grab-transport", "grab-timeout", "grab-max-bytes", "grab-connections", "grab-rate", "grab-in-flight", "grab-per-address", "grab-per-network", "operator"} {
+		for _, name := range append(extraNames(), "grab-transport", "grab-timeout", "grab-max-bytes", "grab-connections", "grab-rate", "grab-in-flight",
+			"grab-per-address", "grab-per-network", "operator") {
 			if o.line[name] {
 				return fmt.Errorf("--%s has nothing to do without --grab", name)
 			}
@@ -58,6 +60,26 @@ func (j *job) setGrab() error {
 	if !j.given("output-module") {
 		o.outputs = []string{"json"}
 	}
+	return nil
+}
+
+// openGrab opens what grabs are told of names and rules. Whom the resolver asks must be no one that the scan may not.
+func (j *job) openGrab(ctx context.Context) (err error) {
+	g := j.config.Grab
+	if g == nil {
+		return nil
+	}
+	o, allowed := j.o, (*guard)(nil)
+	if o.extra.resolver != "" {
+		allowed, err = newGuard(ctx, guardLists{blocklist: o.blocklist, ownList: o.ownList, special: o.allowSpecial, ignoreErrors: o.ignoreListErrors})
+		if err != nil {
+			return err
+		}
+	}
+	if j.extras, err = o.extra.open(allowed.allows, j.create); err != nil {
+		return err
+	}
+	g.Names, g.Rules = j.extras.names(o.extra.most), j.extras.rules
 	return nil
 }
 

@@ -37,7 +37,8 @@ func TestGrabPage(t *testing.T) {
 		_, _ = io.Copy(c, c)
 	})
 	dir := t.TempDir()
-	files := fmt.Sprintf("-- certs.json --\n{\"ip\":\"192.0.2.1\",\"data\":{\"tls\":{\"status\":\"connection-closed\"}}}\n-- hosts.txt --\n%s1\n%s2, www.example.org, mine, 443\n", ownNetwork, ownNetwork)
+	files := fmt.Sprintf("-- certs.json --\n{\"ip\":\"192.0.2.1\",\"data\":{\"tls\":{\"status\":\"connection-closed\"}}}\n-- hosts.txt --\n%s1\n%s2, www.example.org, mine, 443\n-- names.csv --\n%s1,www.example.org\n",
+		ownNetwork, ownNetwork, ownNetwork)
 	commands := 0
 	for i, block := range strings.Split(string(text), "```") {
 		if i%2 == 0 || !strings.HasPrefix(block, "sh\n") {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/grab"
-	"github.com/zmap-go/zmap/grab/name"
 	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/grab/service"
 )
@@ -44,11 +43,12 @@ owners know of it; say who you are with --operator. Networks of special purpose 
 
 // grabOptionValues are the values of the command line of zmap grab, as typed.
 type grabOptionValues struct {
-	input, output, fields, blocklist, allowlist, operator, ehlo, source, metadata, found, resolver string
-	outputs, maps                                                                                  []string
-	special                                                                                        []citizen.Class
-	port, rate, inFlight, perAddr, perNet, queue, timeout, bytes, connections, names               int64
-	quiet, list, ignoreLists, ignoreInput, noHeader                                                bool
+	input, output, fields, blocklist, allowlist, operator, ehlo, source, metadata string
+	outputs                                                                       []string
+	extra                                                                         extraOptions
+	special                                                                       []citizen.Class
+	port, rate, inFlight, perAddr, perNet, queue, timeout, bytes, connections     int64
+	quiet, list, ignoreLists, ignoreInput, noHeader                               bool
 }
 
 // grabCommand returns the command that grabs from targets of the user's.
@@ -84,10 +84,7 @@ func grabTargetOptions(t *toolSet, o *grabOptionValues) {
 	t.classes(&o.special, "allow-special", "take `classes` of networks out of the default blocklist, one or more of "+
 		strings.ReplaceAll(citizen.JoinClasses(citizen.Classes()), ",", ", ")+", with commas between them")
 	t.flag(&o.ignoreLists, "ignore-blocklist-errors", "", "go on after entries in the lists that cannot be understood")
-	t.texts(&o.maps, "sni-map", "", "names to ask addresses for, from a map `file`; may be given several times")
-	t.integer(&o.names, "max-names", "", "grab at most `n` times from one target, each time by another name from a map or a certificate (default 1)", 1, name.MostMax)
-	t.text(&o.resolver, "resolver", "", "with --max-names, ask the DNS server at `address` for names of targets, and whether names belong to them")
-	t.text(&o.found, "found-names-file", "", "write names that certificates and redirects hold to `file`, for a later run")
+	o.extra.add(t.optionSet)
 }
 
 func grabPaceOptions(t *toolSet, o *grabOptionValues) {
@@ -106,7 +103,7 @@ func grabPaceOptions(t *toolSet, o *grabOptionValues) {
 func grabOutputOptions(t *toolSet, o *grabOptionValues) {
 	t.text(&o.output, "output-file", "o", "write rows to `file`; without it, or with -, to standard output")
 	t.texts(&o.outputs, "output-module", "O", "`output` as of a scan: json, csv, sqlite=grabs.db, ...; may be given several times (default json)")
-	t.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas, out of "+strings.Join(grabFieldNames(), ",")+" (default all)")
+	t.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas, out of "+strings.Join(grabFieldNames(), ",")+" (default all but fingerprints, which --fingerprints adds)")
 	t.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
 	t.text(&o.metadata, "metadata-file", "m", "write what it came to to `file` as JSON, - for standard output")
 	t.flag(&o.quiet, "quiet", "q", "no status line every second")
@@ -150,26 +147,8 @@ func (o *grabOptionValues) job(ctx context.Context, args []string, flags *pflag.
 	if err != nil {
 		return nil, err
 	}
-	if o.resolver != "" {
-		if j.resolver, err = newResolver(o.resolver, j.guard.allows); err != nil {
-			return nil, argError("resolver", o.resolver, err)
-		}
-	}
 	j.dialer = &grab.Dialer{Guard: j.guard.allows, Local: local}
 	return j, j.open()
-}
-
-// newResolver reads the address of a DNS server, with or without a port.
-func newResolver(text string, allowed func(netip.Addr) bool) (*name.Resolver, error) {
-	server, err := netip.ParseAddrPort(text)
-	if err != nil {
-		a, aerr := netip.ParseAddr(text)
-		if aerr != nil {
-			return nil, errors.New("is no address: write 192.0.2.53 or 192.0.2.53:53")
-		}
-		server = netip.AddrPortFrom(a, 53)
-	}
-	return name.NewResolver(server, allowed)
 }
 
 // limits are those of each grab.

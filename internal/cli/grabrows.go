@@ -21,23 +21,8 @@ func (j *grabJob) done(w *pool.Work, g grab.Grab, _ bool) { j.put(&w.Target, g) 
 
 // put sends a grab to the outputs.
 func (j *grabJob) put(t *grab.Target, g grab.Grab) {
-	doc, err := marshalGrab(j.module.Describe().Name, g)
-	if err != nil { // nothing that a module returns should; the row is there nevertheless
-		j.log.Error(fmt.Sprintf("result of %s: %v", t.AddrPort(), err))
-		g.Status, g.Result, g.Error = grab.UnknownError, nil, err.Error()
-		doc, _ = marshalGrab(j.module.Describe().Name, g)
-	}
-	j.rows <- &grabRow{*t, doc}
-}
-
-// marshalGrab writes a grab as the value of data. What panics is contained as modules are.
-func marshalGrab(module string, g grab.Grab) (doc []byte, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v", grab.ErrPanic, v)
-		}
-	}()
-	return json.Marshal(map[string]grab.Grab{module: g})
+	doc := g.Document(j.module.Describe().Name)
+	j.rows <- &grabRow{*t, doc, j.extras.rules.Identify(doc)}
 }
 
 // write writes rows until there are no more, and the status line every second. At the first failure of an output failed is called,
@@ -90,6 +75,7 @@ func (j *grabJob) writeRow(row *record.Record, r *grabRow) error {
 		return fmt.Errorf("row of %s: %w", r.target.AddrPort(), err)
 	}
 	row.Values[grabData] = doc
+	row.SetBytes(grabSaid, r.said)
 	for _, t := range j.outputs {
 		if !t.keep.Match(row) {
 			continue
@@ -178,11 +164,9 @@ type grabStatuses struct {
 // finish ends the outputs, writes the metadata and says in a line what it came to.
 func (j *grabJob) finish(err error, interrupted bool) error {
 	m, errs := j.describe(err, interrupted), []error(nil)
-	if j.found != nil {
-		n, ferr := j.found.Flush()
-		if m.Names = n; ferr != nil {
-			errs = append(errs, fmt.Errorf("--found-names-file: %w", sink.WriteError(ferr)))
-		}
+	n, ferr := j.extras.flush()
+	if m.Names = n; ferr != nil {
+		errs = append(errs, ferr)
 	}
 	reason := zmap.StopWalkDone
 	if interrupted {

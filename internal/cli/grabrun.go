@@ -15,7 +15,6 @@ import (
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/grab"
-	"github.com/zmap-go/zmap/grab/name"
 	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/internal/intake"
 	"github.com/zmap-go/zmap/internal/outputs"
@@ -44,9 +43,7 @@ type grabJob struct {
 	inName   string
 	metadata *file
 	outputs  []*converted
-	maps     []*name.Map
-	resolver *name.Resolver // nil asks nobody
-	found    *name.Found
+	extras   extras
 
 	account grabAccount
 	began   time.Time
@@ -69,6 +66,7 @@ const rowQueue = 256
 type grabRow struct {
 	target grab.Target
 	doc    []byte // {"module": grab}
+	said   []byte // of it, by rules about fingerprints
 }
 
 // Positions in the schema of rows.
@@ -78,6 +76,7 @@ const (
 	grabTag
 	grabPort
 	grabData
+	grabSaid
 )
 
 // grabSchema is what rows of zmap grab have. The names are zgrab2's.
@@ -88,6 +87,7 @@ func grabSchema() *record.Schema {
 		{Name: "tag", Type: record.String, Doc: "the user's word for the target, if the input has one"},
 		{Name: "port", Type: record.Int, Doc: "port of the target"},
 		{Name: "data", Type: record.JSON, Doc: "what the grab learned, under the name of its module"},
+		{Name: "fingerprints", Type: record.JSON, Doc: "what the rules about fingerprints call the service, the surest first"},
 	})
 }
 
@@ -111,19 +111,8 @@ func (j *grabJob) open() (err error) {
 	if j.in, j.inName, err = j.o.openInput(j.std); err != nil {
 		return err
 	}
-	for _, path := range j.o.maps {
-		m, merr := name.Open(path)
-		if merr != nil {
-			return fmt.Errorf("--sni-map: %w", merr)
-		}
-		j.maps = append(j.maps, m)
-	}
-	if j.o.found != "" {
-		f, ferr := j.files.open("found-names-file", j.o.found)
-		if ferr != nil {
-			return ferr
-		}
-		j.found = name.NewFound(f)
+	if j.extras, err = j.o.extra.open(j.guard.allows, j.files.create); err != nil {
+		return err
 	}
 	if j.o.metadata != "" && j.o.metadata != "-" {
 		if j.metadata, err = j.files.open("metadata-file", j.o.metadata); err != nil {
@@ -157,8 +146,11 @@ func (j *grabJob) checkInput() error {
 // openOutputs opens the outputs.
 func (j *grabJob) openOutputs() error {
 	env := &outputs.Env{
-		Stdout: pipe{j.std.Out}, Stderr: j.std.Err, Log: j.log, File: j.o.output, Fields: "*", GivenFields: true, NoHeader: j.o.noHeader,
+		Stdout: pipe{j.std.Out}, Stderr: j.std.Err, Log: j.log, File: j.o.output, Fields: "ip,domain,tag,port,data", GivenFields: true, NoHeader: j.o.noHeader,
 		Create: j.files.createOutput,
+	}
+	if len(j.o.extra.rules) > 0 {
+		env.Fields += ",fingerprints"
 	}
 	if j.o.fields != "" {
 		env.Fields = j.o.fields
@@ -220,9 +212,8 @@ func (j *grabJob) run(ctx context.Context) (err error) {
 	if err := j.start(); err != nil {
 		return err
 	}
-	names := name.New(name.Config{Max: int(j.o.names), Maps: j.maps, Resolver: j.resolver, Found: j.found})
 	j.pool, err = pool.New(pool.Config{
-		Module: j.module, Main: j.dialer, More: j.dialer, Names: names, Operator: grab.Operator{URI: j.o.operator, Host: j.o.ehlo},
+		Module: j.module, Main: j.dialer, More: j.dialer, Names: j.extras.names(j.o.extra.most), Operator: grab.Operator{URI: j.o.operator, Host: j.o.ehlo},
 		Limits: j.o.limits(), Guard: j.guard.allows, Public: func(a netip.Addr) bool { return j.public.allows(a) && j.guard.allows(a) },
 		Rate: j.o.pace(), InFlight: j.inFlight(openFiles()), PerAddr: int(j.o.perAddr), PerNet: int(j.o.perNet), Queue: int(j.o.queue),
 		Done: j.done, Log: j.log,
@@ -306,9 +297,7 @@ func (j *grabJob) close() error {
 		errs = append(errs, t.sink.Close())
 	}
 	j.outputs = nil
-	for _, m := range j.maps {
-		errs = append(errs, m.Close())
-	}
+	errs = append(errs, j.extras.close())
 	if j.in != nil {
 		_ = j.in.Close() // was only read
 	}

@@ -52,6 +52,7 @@ type scanOptions struct {
 	grab, grabTransport, operator               string
 	grabTimeout, grabBytes, grabConns, grabRate int64
 	grabInFlight, grabPerAddr, grabPerNet       int64
+	extra                                       extraOptions
 	listGrabs                                   bool
 
 	onStart, onHit, onProgress, onEnd string
@@ -178,6 +179,7 @@ func grabOptions(o *scanOptions) *pflag.FlagSet {
 	s.integer(&o.grabInFlight, "grab-in-flight", "", "grab from at most `n` targets at once; when many wait the scan slows (default 5000)", 1, 1<<20)
 	s.integer(&o.grabPerAddr, "grab-per-address", "", "of those at most `n` at one address (default 1)", 1, 1<<16)
 	s.integer(&o.grabPerNet, "grab-per-network", "", "of those at most `n` in one /24 (default 64)", 1, 1<<16)
+	o.extra.add(s)
 	return s.FlagSet
 }
 
@@ -191,7 +193,7 @@ func outputOptions(o *scanOptions) *pflag.FlagSet {
 	s.texts(&o.tables, "annotate", "", "add fields to every row that `file` has on its address, such as asn and country: a database in MaxMind's format, "+
 		"or CSV with the columns prefix,asn,org,country or others; may be given several times, and the first that knows a field counts")
 	s.flag(&o.listFormats, "list-output-modules", "", "list the output formats")
-	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module and of --annotate")
+	s.flag(&o.listFields, "list-output-fields", "", "list the fields of the chosen probe module, of --annotate and of --grab")
 	s.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
 	return s.FlagSet
 }

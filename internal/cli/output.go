@@ -19,7 +19,7 @@ import (
 func (j *job) openOutputs() error {
 	fields := annotate.Join(j.config.Annotate...).Fields()
 	if j.config.Grab != nil {
-		fields = append(slices.Clip(fields), engine.GrabField())
+		fields = append(slices.Clip(fields), engine.GrabFields()...)
 	}
 	schema := engine.Schema(j.config.Probe.Describe(), fields...)
 	env, stdout := j.outputEnv(), 0
@@ -96,9 +96,18 @@ func (j *job) createOutput(path string) (io.Writer, error) {
 	if path != j.o.output {
 		option = "output-module"
 	}
-	f, err := j.open(option, path)
+	f, err := j.create(option, path)
 	if err != nil {
 		return nil, &openError{err}
+	}
+	return f, nil
+}
+
+// create opens the file of an option.
+func (j *job) create(option, path string) (io.Writer, error) {
+	f, err := j.open(option, path)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -113,6 +122,9 @@ func (j *job) outputEnv() *outputs.Env {
 		}
 		if j.config.Grab != nil {
 			fields = grabFields
+			if len(j.o.extra.rules) > 0 {
+				fields += ",fingerprints"
+			}
 		}
 	}
 	env := &outputs.Env{

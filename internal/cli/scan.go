@@ -31,10 +31,10 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	case o.listFormats:
 		return listNames(std.Out, formatNames())
 	case o.listFields:
-		return listFields(std.Out, o.module, o.tables)
+		return listFields(std.Out, o.module, o.tables, o.grab != "")
 	}
 	j := &job{o: o, networks: networks, std: std, stop: ctx.Done(), elsewhere: slog.New(slog.DiscardHandler)}
-	err := j.prepare()
+	err := j.prepare(ctx)
 	switch {
 	case err != nil:
 	case o.explain:
@@ -45,7 +45,7 @@ func scan(ctx context.Context, o *scanOptions, networks []string, list []section
 	for _, line := range lines(err) {
 		j.elsewhere.Log(ctx, monitor.LevelFatal, strings.ReplaceAll(line, commandBreak, " "))
 	}
-	return errors.Join(err, j.closeFiles())
+	return errors.Join(err, j.extras.close(), j.closeFiles())
 }
 
 // A job is one scan from the command line: what was typed, the configuration that came of it, and the files it writes.
@@ -61,11 +61,12 @@ type job struct {
 	pretended []pretended // in the place of files, where nothing is written
 	metadata  *file       // nil without --metadata-file, and if that is standard output
 	silent    *file       // nil without --unreachable-file
+	extras    extras      // of --grab
 	listeners []*listener
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.
-func (j *job) prepare() error {
+func (j *job) prepare(ctx context.Context) error {
 	if err := j.openLog(); err != nil {
 		return err
 	}
@@ -73,7 +74,8 @@ func (j *job) prepare() error {
 		j.log.Warn(r, "module", "zmap")
 	}
 	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
-	for _, open := range []func() error{j.readTables, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
+	openGrab := func() error { return j.openGrab(ctx) }
+	for _, open := range []func() error{j.readTables, openGrab, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
 		if err == nil {
 			err = open()
 		}
@@ -99,7 +101,8 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	err = interruption(ctx, j.advise(err))
-	werr := errors.Join(j.writeUnreachable(report), j.writeMetadata(j.describe(report, err)))
+	_, nerr := j.extras.flush()
+	werr := errors.Join(nerr, j.writeUnreachable(report), j.writeMetadata(j.describe(report, err)))
 	if report.Reason != zmap.StopNone {
 		j.log.Info(j.summary(report), "module", "zmap")
 	}

@@ -50,7 +50,7 @@ type Config struct {
 	// be nil.
 	OnLost func(*OutputError)
 	Hooks  Hooks
-	// Grabs carries accepted connections on; nil leaves them alone. Then rows have the field [GrabField] besides.
+	// Grabs carries accepted connections on; nil leaves them alone. Then rows have the fields [GrabFields] besides.
 	Grabs Grabber
 }
 

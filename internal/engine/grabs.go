@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -22,6 +20,8 @@ import (
 type Grabber interface {
 	// Name is the module's: the key under which the field data has its grab.
 	Name() string
+	// Identify says what services are called that a grab's document speaks of: a JSON array; nil if nobody knows, or asks.
+	Identify(doc []byte) []byte
 	// Start is called once, before the first frame: done is to be told of every grab, with the row that Offer got; last says that
 	// it was the last one for that row. It may block.
 	Start(done func(row any, g *grab.Grab, last bool)) error
@@ -54,9 +54,12 @@ type GrabCounts struct {
 	Done    uint64 // of those
 }
 
-// GrabField is the field that rows of a scan with grabs have behind all others.
-func GrabField() record.Field {
-	return record.Field{Name: "data", Type: record.JSON, Doc: "what the grab of the service learned, under the name of its module"}
+// GrabFields are the fields that rows of a scan with grabs have behind all others.
+func GrabFields() []record.Field {
+	return []record.Field{
+		{Name: "data", Type: record.JSON, Doc: "what the grab of the service learned, under the name of its module"},
+		{Name: "fingerprints", Type: record.JSON, Doc: "what the rules about fingerprints call the service, the surest first"},
+	}
 }
 
 // grabbing is what a scan has that grabs.
@@ -75,6 +78,7 @@ type grabbing struct {
 type grabbed struct {
 	hit  *hit
 	doc  []byte // {"module": grab}
+	said []byte // of it, by rules about fingerprints
 	last bool
 }
 
@@ -97,12 +101,8 @@ func newGrabbing(g Grabber) *grabbing {
 
 // done is told of every grab, by the goroutine that made it: so documents are made by many at once.
 func (g *grabbing) done(row any, result *grab.Grab, last bool) {
-	doc, err := json.Marshal(map[string]*grab.Grab{g.Name(): result})
-	if err != nil { // a mistake of the module: without what it learned there is nothing in it that could be one
-		result.Result, result.Status, result.Error = nil, grab.UnknownError, fmt.Sprintf("write result: %v", err)
-		doc, _ = json.Marshal(map[string]*grab.Grab{g.Name(): result})
-	}
-	g.grabbed <- grabbed{row.(*hit), doc, last}
+	doc := result.Document(g.Name())
+	g.grabbed <- grabbed{row.(*hit), doc, g.Identify(doc), last}
 }
 
 // finished returns the channel of finished grabs; nil, which is never ready, if there are none.
@@ -264,6 +264,7 @@ func (c *collector) takeGrab(g *grabbed) {
 	row := g.hit.row
 	if !c.enough() {
 		row.SetBytes(c.scan.layout.data, g.doc) // encoding/json has made it, as Document would have it
+		row.SetBytes(c.scan.layout.data+1, g.said)
 		c.put(row)
 	}
 	if g.last {

@@ -41,7 +41,8 @@ func grabber(room int, takes time.Duration) *fakeGrabber {
 	return &fakeGrabber{room: room, takes: takes, times: 1}
 }
 
-func (f *fakeGrabber) Name() string { return "fake" }
+func (f *fakeGrabber) Name() string           { return "fake" }
+func (f *fakeGrabber) Identify([]byte) []byte { return []byte(`[{"name":"it"}]`) }
 func (f *fakeGrabber) Start(done func(any, *grab.Grab, bool)) error {
 	f.done, f.cut = done, make(chan struct{})
 	return f.start

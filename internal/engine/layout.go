@@ -77,7 +77,7 @@ func newLayout(d probe.Description, grabs bool, notes ...record.Field) (layout, 
 	l.notes = l.system + len(systemFields())
 	l.data = l.notes + len(notes)
 	if grabs {
-		notes = append(slices.Clip(notes), GrabField())
+		notes = append(slices.Clip(notes), GrabFields()...)
 	}
 	l.schema = Schema(d, notes...)
 	var ok bool
