@@ -13,6 +13,7 @@ import (
 	"github.com/zmap-go/zmap/grab/oneshot"
 	"github.com/zmap-go/zmap/grab/pool"
 	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/grabrow"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
@@ -78,7 +79,7 @@ func (s *setup) fields(notes []record.Field) []record.Field {
 	if s.Grab == nil {
 		return notes
 	}
-	return append(slices.Clip(notes), engine.GrabFields()...)
+	return append(slices.Clip(notes), grabrow.Fields()...)
 }
 
 // transports returns the suppliers of connections to try, the best first; none if the scan grabs nothing.
@@ -175,11 +176,13 @@ func (g *grabbers) engine() engine.Grabber {
 	return g
 }
 
-// Name returns the module's.
-func (g *grabbers) Name() string { return g.name }
+// Fields are those of package grabrow.
+func (g *grabbers) Fields() []record.Field { return grabrow.Fields() }
 
-// Identify asks the rules.
-func (g *grabbers) Identify(doc []byte) []byte { return g.Rules.Identify(doc) }
+// Describe returns their values.
+func (g *grabbers) Describe(result *grab.Grab, lists bool) []record.Value {
+	return grabrow.Of(result, g.name, g.Rules, lists)
+}
 
 // Start starts the pool.
 func (g *grabbers) Start(done func(row any, result *grab.Grab, last bool)) (err error) {

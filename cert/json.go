@@ -29,12 +29,15 @@ func (c *Certificate) Inline() Inline {
 	return in
 }
 
+// Reference returns what stands for a certificate where its hash is enough, since the certificate itself is elsewhere.
+func (c *Certificate) Reference() Inline { return Inline{SHA256: hex.EncodeToString(c.SHA256[:])} }
+
 // An Inline is a certificate with its DER; see [Certificate.Inline].
 type Inline struct {
 	Raw    []byte       `json:"raw,omitempty"`                // DER, at most MaxBytes
 	Parsed *Certificate `json:"parsed,omitempty"`             // nil if it was not parsed
 	Error  string       `json:"error,omitempty"`              // why not
-	SHA256 string       `json:"fingerprint_sha256,omitempty"` // of one that was not parsed
+	SHA256 string       `json:"fingerprint_sha256,omitempty"` // of one that is not here, or was not parsed
 }
 
 type validity struct {

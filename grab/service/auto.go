@@ -22,7 +22,9 @@ type autoModule struct {
 	pause      time.Duration // between a wrong handshake and the protocol's own: servers hold wrong ones against who sends them
 	grab       bool          // run the protocol's own module
 	checkPorts bool          // ask whether every port answers
-	modules    map[string]grab.Module
+	// The option of that name for the modules that have it; "" leaves them theirs.
+	certificates string
+	modules      map[string]grab.Module
 }
 
 // Orders of handshakes.
@@ -37,10 +39,11 @@ const autoArgs = `max=5            handshakes at most, one connection each; the 
 order=auto|assigned|random   which are the likeliest
 wait=2s reply=3s  how long to wait for the server to speak first, and for an answer
 grab=true        run the protocol's own module, over a further connection
+` + briefArg + `
 pause=5s         before that, if a wrong handshake was sent
 check-ports=false   if nothing is found, see whether two high ports of the host accept connections, too`
 
-// newAuto returns the module auto, with the modules that it may run. Those have no options.
+// newAuto returns the module auto, with the modules that it may run. Those have no other options.
 func newAuto(args map[string]string) (grab.Module, error) {
 	m := &autoModule{max: 5, order: orderAuto, wait: 2 * time.Second, reply: 3 * time.Second, pause: 5 * time.Second, grab: true}
 	if err := eachArg(args, m.parseArg); err != nil {
@@ -54,7 +57,7 @@ func newAuto(args map[string]string) (grab.Module, error) {
 		if k.Name == autoName {
 			continue
 		}
-		own, err := k.New(nil)
+		own, err := k.New(m.given(&k))
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", k.Name, err)
 		}
@@ -64,6 +67,14 @@ func newAuto(args map[string]string) (grab.Module, error) {
 }
 
 const autoName = "auto"
+
+// given are the options for a protocol's own module.
+func (m *autoModule) given(k *Kind) map[string]string {
+	if m.certificates == "" || !k.Takes(briefName) {
+		return nil
+	}
+	return map[string]string{briefName: m.certificates}
+}
 
 func (m *autoModule) parseArg(key, value string) (err error) {
 	switch key {
@@ -79,6 +90,8 @@ func (m *autoModule) parseArg(key, value string) (err error) {
 		m.reply, err = parseSpan(value)
 	case "pause":
 		m.pause, err = parseSpan(value)
+	case briefName:
+		m.certificates, err = value, new(tlsOptions).parseBrief(value)
 	case "grab":
 		m.grab, err = strconv.ParseBool(value)
 	case "check-ports":

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zmap-go/zmap/cert"
 	"github.com/zmap-go/zmap/grab"
 )
 
@@ -41,6 +42,17 @@ func (r *AutoResult) Names() []grab.FoundName {
 func (r *AutoResult) WantsName() bool {
 	n := r.namer()
 	return n != nil && n.WantsName()
+}
+
+// Shown returns the certificates that the protocol's own module was shown.
+func (r *AutoResult) Shown() *cert.Chain {
+	if r.Grab == nil {
+		return nil
+	}
+	if s, ok := r.Grab.Result.(cert.Shower); ok {
+		return s.Shown()
+	}
+	return nil
 }
 
 func (r *AutoResult) namer() grab.Namer {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/zmap-go/zmap/cert"
 	"github.com/zmap-go/zmap/grab"
 )
 
@@ -112,6 +113,14 @@ func (r *HTTPResult) Names() []grab.FoundName {
 		}
 	}
 	return names
+}
+
+// Shown returns the certificates of the host that the answer is from.
+func (r *HTTPResult) Shown() *cert.Chain {
+	if r.Response == nil || r.Response.Request.TLS == nil {
+		return nil
+	}
+	return r.Response.Request.TLS.Shown()
 }
 
 // WantsName says that TLS without a name was refused.

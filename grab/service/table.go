@@ -14,6 +14,11 @@ type Kind struct {
 	New  func(args map[string]string) (grab.Module, error) // makes it; all options that are wrong are named together
 }
 
+// Takes says whether the module has an option.
+func (k *Kind) Takes(option string) bool {
+	return strings.HasPrefix(k.Args, option+"=") || strings.Contains(k.Args, "\n"+option+"=")
+}
+
 // Kinds returns the table, in the order of names.
 func Kinds() []Kind {
 	return []Kind{

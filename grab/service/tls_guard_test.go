@@ -31,7 +31,7 @@ func TestHugeNumbers(t *testing.T) {
 		start := time.Now()
 		s := session(t, serve(t, answering(flight)), 0)
 		r, err := legacyTLS(t.Context(), s, s.Conn, tlsOptions{})
-		if grab.StatusOf(err) != grab.ProtocolError || r.leaf == nil || r.Handshake.ServerHello == nil {
+		if grab.StatusOf(err) != grab.ProtocolError || r.shown == nil || r.Handshake.ServerHello == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if time.Since(start) > 10*time.Second {

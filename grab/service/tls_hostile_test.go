@@ -32,7 +32,7 @@ func TestAlertsAtEachStep(t *testing.T) {
 					got, err := (&tlsModule{mode: mode}).Grab(t.Context(), session(t, to, 0))
 					r := got.(*TLSResult)
 					if mode == modeCerts && step == "certificates" {
-						if err != nil || r.leaf == nil {
+						if err != nil || r.shown == nil {
 							t.Fatalf("certificates came: %v", err)
 						}
 						return
@@ -43,7 +43,7 @@ func TestAlertsAtEachStep(t *testing.T) {
 					if a := r.Handshake.Alert; a == nil || a.Description != n || a.Level != 2 {
 						t.Errorf("alert is %+v", a)
 					}
-					if (r.Handshake.ServerHello != nil) != (step != "hello") || (r.leaf != nil) != (step == "certificates") {
+					if (r.Handshake.ServerHello != nil) != (step != "hello") || (r.shown != nil) != (step == "certificates") {
 						t.Errorf("partial result is %+v", r.Handshake)
 					}
 					if want := step != "certificates" && (n == 40 || n == 80 || n == 112); r.WantsName() != want {
@@ -67,13 +67,13 @@ func TestOneByteAtATime(t *testing.T) {
 			}
 		})
 		got, err := (&tlsModule{mode: modeFull}).Grab(t.Context(), session(t, to, 0))
-		if err != nil || got.(*TLSResult).leaf == nil {
+		if err != nil || got.(*TLSResult).shown == nil {
 			t.Errorf("%s: %v", hello.VersionName(v), err)
 		}
 	}
 	flight := fakeFlight(3, fakeHello(hello.TLS12, 0xc02f), fakeCertificates(leaf.Certificate...), fakeDone)
 	got, err := (&tlsModule{mode: modeCerts}).Grab(t.Context(), session(t, serve(t, answering(flight)), 0))
-	if err != nil || got.(*TLSResult).leaf == nil {
+	if err != nil || got.(*TLSResult).shown == nil {
 		t.Errorf("records of three bytes: %v", err)
 	}
 }

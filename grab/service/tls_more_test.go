@@ -82,7 +82,7 @@ func TestClientCertificates(t *testing.T) {
 			to := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{leaf}, MaxVersion: v, ClientAuth: auth})
 			got, err := (&tlsModule{mode: modeFull}).Grab(t.Context(), session(t, to, 0))
 			r := got.(*TLSResult)
-			if !r.ClientCertificate || r.leaf == nil {
+			if !r.ClientCertificate || r.shown == nil {
 				t.Errorf("%s, %v: %+v", hello.VersionName(v), auth, r)
 			}
 			if refused := v == hello.TLS12 && auth == tls.RequireAnyClientCert; refused != (grab.StatusOf(err) == grab.ApplicationError) {
@@ -204,7 +204,7 @@ func TestChecks(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	got, err = m.Grab(t.Context(), session(t, to, 3))
-	if r = got.(*TLSResult); err != nil || r.JARM != "" || r.Accepts.Complete || r.leaf == nil {
+	if r = got.(*TLSResult); err != nil || r.JARM != "" || r.Accepts.Complete || r.shown == nil {
 		t.Errorf("with three connections more: %v %+v", err, r)
 	}
 }

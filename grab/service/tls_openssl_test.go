@@ -80,8 +80,8 @@ func TestOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := got.(*TLSResult)
-			if r.Mode != c.want || r.leaf == nil || r.leaf.Subject != "CN=www.example.org" {
-				t.Fatalf("mode %s, %+v", r.Mode, r.leaf)
+			if r.Mode != c.want || r.shown == nil || r.shown.Certificates[0].Subject != "CN=www.example.org" {
+				t.Fatalf("mode %s, %+v", r.Mode, r.shown.Certificates[0])
 			}
 			s := uint16(r.Handshake.ServerHello.Suite)
 			if s != c.suite && (c.suite != 0x1301 || s>>8 != 0x13) {

@@ -63,8 +63,8 @@ func checkResult(t *testing.T, r *TLSResult, leaf tls.Certificate, v uint16, kin
 	if string(c.Certificate.Raw) != string(leaf.Certificate[0]) || len(c.Chain) != 1 || string(c.Chain[0].Raw) != string(leaf.Certificate[1]) {
 		t.Error("not the chain of the server")
 	}
-	if r.leaf.KeyType != kind {
-		t.Errorf("key type %s, want %s", r.leaf.KeyType, kind)
+	if r.shown.Certificates[0].KeyType != kind {
+		t.Errorf("key type %s, want %s", r.shown.Certificates[0].KeyType, kind)
 	}
 	if val := c.Validation; val == nil || !val.BrowserTrusted || !val.MatchesDomain {
 		t.Errorf("validation is %+v", val)

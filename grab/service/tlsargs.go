@@ -22,9 +22,25 @@ sni=NAME|none        the name to ask for in place of the target's
 alpn=P+P             protocols to offer, best first: h2+http/1.1
 versions=1.0-1.3     versions to offer
 roots=FILE|system|none   what to judge chains against
+` + briefArg + `
 ja3s=true  jarm=true   fingerprints; JARM takes ten connections more
 heartbleed=true      whether a heartbeat request that asks for nothing is answered; one connection more
 accepts=true         which versions and which suites for export are agreed to; up to eight connections more`
+
+// The option of all modules that turn to TLS, and its help.
+const (
+	briefName = "certificates"
+	briefArg  = briefName + `=inline|sha256   certificates whole, or what they are known by: a database with the field certificates has
+                     each of them once`
+)
+
+// parseBrief reads the option.
+func (o *tlsOptions) parseBrief(value string) error {
+	if o.brief = value == "sha256"; !o.brief && value != "inline" {
+		return errors.New("inline or sha256 is wanted")
+	}
+	return nil
+}
 
 // newTLS returns the module tls with the given options, which [tlsArgs] explains.
 func newTLS(args map[string]string) (grab.Module, error) {
@@ -82,6 +98,8 @@ func (m *tlsModule) parseArg(key, value string) (err error) {
 		}
 	case "versions":
 		m.min, m.max, err = parseVersions(value)
+	case briefName:
+		err = m.parseBrief(value)
 	case "ja3s":
 		m.ja3s, err = strconv.ParseBool(value)
 	case "jarm":

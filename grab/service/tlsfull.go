@@ -23,6 +23,7 @@ type tlsOptions struct {
 	name     string   // for SNI in place of the target's
 	noName   bool     // no SNI at all
 	ja3s     bool
+	brief    bool           // certificates by their hash alone
 	store    *cert.Store    // certificates that were seen; nil parses each anew
 	verifier *cert.Verifier // judges chains; nil: nobody does
 }
@@ -134,17 +135,21 @@ func (r *TLSResult) certificates(chain [][]byte, name string, o tlsOptions) {
 		c, _ := cert.Parse(der) // the error is in the certificate
 		all = append(all, c)
 	}
-	r.leaf = all[0]
-	log := &CertificatesLog{Certificate: all[0].Inline()}
+	inline := (*cert.Certificate).Inline
+	if o.brief {
+		inline = (*cert.Certificate).Reference
+	}
+	log := &CertificatesLog{Certificate: inline(all[0])}
 	for _, c := range all[1:] {
-		log.Chain = append(log.Chain, c.Inline())
+		log.Chain = append(log.Chain, inline(c))
 	}
 	if o.verifier != nil {
 		v := o.verifier.Verify(all, name, time.Now())
 		log.Validation = &v
 	}
 	r.Handshake.Certificates = log
-	r.SNIRequired = name == "" && standIn(r.leaf)
+	r.shown = &cert.Chain{Certificates: all, Name: name, Validation: log.Validation}
+	r.SNIRequired = name == "" && standIn(all[0])
 }
 
 // failed returns an error of crypto/tls with what it means for a grab, and writes down the alert if there was one.
@@ -190,7 +195,7 @@ func (r *TLSResult) nameless(err error) bool {
 	if errors.As(err, &a) {
 		switch a.Description {
 		case hello.AlertUnrecognizedName, hello.AlertHandshakeFailure, hello.AlertInternalError:
-			return r.leaf == nil
+			return r.shown == nil
 		}
 		return false
 	}

@@ -29,7 +29,7 @@ type TLSResult struct {
 	// SNIRequired says that no name was sent, and that the server would not go on without, or showed a stand-in.
 	SNIRequired bool `json:"sni_required,omitempty"`
 
-	leaf *cert.Certificate // nil if none came
+	shown *cert.Chain // nil if none came
 }
 
 // A HandshakeLog is what a server said in a handshake, with the keys of zgrab2.
@@ -168,17 +168,21 @@ func logAlert(a hello.Alert) AlertLog { return AlertLog{a.Level, a.Description, 
 
 // Names returns the names that the leaf is for.
 func (r *TLSResult) Names() []grab.FoundName {
-	if r.leaf == nil {
+	if r.shown == nil {
 		return nil
 	}
-	all := make([]grab.FoundName, 0, len(r.leaf.Names))
-	for _, n := range r.leaf.Names {
+	leaf := r.shown.Certificates[0]
+	all := make([]grab.FoundName, 0, len(leaf.Names))
+	for _, n := range leaf.Names {
 		if hello.SNI(n) != "" { // not an address
 			all = append(all, grab.FoundName{Name: n, Source: "san"})
 		}
 	}
 	return all
 }
+
+// Shown returns the server's certificates.
+func (r *TLSResult) Shown() *cert.Chain { return r.shown }
 
 // WantsName says that no name was sent and that one is needed.
 func (r *TLSResult) WantsName() bool { return r.SNIRequired }

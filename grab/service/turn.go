@@ -43,12 +43,20 @@ func (t *turned) Names() []grab.FoundName {
 	return t.TLS.Names()
 }
 
+// Shown returns the server's certificates.
+func (t *turned) Shown() *cert.Chain {
+	if t.TLS == nil {
+		return nil
+	}
+	return t.TLS.Shown()
+}
+
 // WantsName says that the server would not shake hands without a name.
 func (t *turned) WantsName() bool { return t.TLS != nil && t.TLS.WantsName() }
 
 // turnArgs are the options of a turn, for the help of modules.
 func turnArgs(ways ...string) string {
-	return "tls=" + strings.Join(ways, "|") + "   when to turn to TLS\nroots=FILE|system|none   what to judge chains against"
+	return "tls=" + strings.Join(ways, "|") + "   when to turn to TLS\nroots=FILE|system|none   what to judge chains against\n" + briefArg
 }
 
 // newTurn reads options of a turn, and hands the others to other, which may be nil: there are none.
@@ -60,6 +68,8 @@ func newTurn(args map[string]string, other func(key, value string) error, ways .
 		case "roots":
 			roots = value
 			return nil
+		case briefName:
+			return t.parseBrief(value)
 		case "tls":
 			if t.when = value; !slices.Contains(ways, value) {
 				return fmt.Errorf("one of %s is wanted", strings.Join(ways, ", "))

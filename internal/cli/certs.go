@@ -72,9 +72,9 @@ func countCertificates(ctx context.Context, c *cert.Census, name string) (rows, 
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	data, ok := src.Schema().Lookup("data")
-	if !ok {
-		return 0, 0, fmt.Errorf("%s: there is no field data: these are no results of grabs", name)
+	leaf, err := leafReader(src.Schema())
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", name, err)
 	}
 	host, ok := firstField(src.Schema(), "saddr", "ip", "domain")
 	if !ok {
@@ -88,12 +88,43 @@ func countCertificates(ctx context.Context, c *cert.Census, name string) (rows, 
 		} else if err != nil {
 			return rows, found, err
 		}
-		if der := leafOf(row.Values[data].Bytes()); der != nil {
+		if der := leaf(row); der != nil {
 			found++
 			c.Add(hostText(&row.Values[host]), store.Get(der))
 		}
 	}
 	return rows, found, context.Cause(ctx)
+}
+
+// leafReader returns what finds the certificate of a row's server, nil if there is none: in the field that databases have for
+// certificates, or else in the document of the grab.
+func leafReader(s *record.Schema) (func(*record.Record) []byte, error) {
+	list, lists := s.Lookup(certificatesField)
+	data, documents := s.Lookup("data")
+	if !lists && !documents {
+		return nil, errors.New("there is no field data: these are no results of grabs")
+	}
+	return func(row *record.Record) []byte {
+		if lists {
+			if all := row.Values[list].List(); len(all) > 0 {
+				return memberBytes(all[0], "der")
+			}
+		}
+		if !documents {
+			return nil
+		}
+		return leafOf(row.Values[data].Bytes())
+	}, nil
+}
+
+// memberBytes returns what an object has under a name.
+func memberBytes(o record.Object, name string) []byte {
+	for i := range o {
+		if o[i].Name == name {
+			return o[i].Value.Bytes()
+		}
+	}
+	return nil
 }
 
 // hostText returns who a host is, as results call it.

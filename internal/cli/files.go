@@ -12,6 +12,7 @@ import (
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/grabrow"
 	"github.com/zmap-go/zmap/internal/monitor"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
@@ -241,7 +242,7 @@ func listFields(w io.Writer, module string, tables []string, grabs bool) error {
 	var b strings.Builder
 	notes := annotate.Join(known...).Fields()
 	if grabs {
-		notes = append(slices.Clip(notes), engine.GrabFields()...)
+		notes = append(slices.Clip(notes), grabrow.Fields()...)
 	}
 	for _, f := range engine.Schema(p.Describe(), notes...).Fields() {
 		fmt.Fprintf(&b, "%-15s %6s: %s\n", f.Name, f.Type, f.Doc)

@@ -38,7 +38,7 @@ func (j *job) setGrab() error {
 		}
 		return nil
 	}
-	m, err := service.Parse(o.grab)
+	m, err := service.Parse(grabText(o.grab, o.outputs, o.fields))
 	if err != nil {
 		return fmt.Errorf("--grab %q: %w (--list-grab-modules shows the modules with their options)", o.grab, err)
 	}

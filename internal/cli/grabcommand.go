@@ -55,7 +55,7 @@ type grabOptionValues struct {
 func grabCommand(std Streams) *cobra.Command {
 	t := newToolSet(3)
 	t.under = "zmap "
-	o := grabOptionValues{rate: -1}
+	o := grabOptionValues{rate: -1, extra: defaultExtras()}
 	grabTargetOptions(t, &o)
 	grabPaceOptions(t, &o)
 	grabOutputOptions(t, &o)
@@ -103,7 +103,7 @@ func grabPaceOptions(t *toolSet, o *grabOptionValues) {
 func grabOutputOptions(t *toolSet, o *grabOptionValues) {
 	t.text(&o.output, "output-file", "o", "write rows to `file`; without it, or with -, to standard output")
 	t.texts(&o.outputs, "output-module", "O", "`output` as of a scan: json, csv, sqlite=grabs.db, ...; may be given several times (default json)")
-	t.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas, out of "+strings.Join(grabFieldNames(), ",")+" (default all but fingerprints, which --fingerprints adds)")
+	t.text(&o.fields, "output-fields", "f", "`fields` of a row, separated by commas, out of "+strings.Join(grabFieldNames(), ",")+" (default the first five, and with --fingerprints that one; a database takes all)")
 	t.flag(&o.noHeader, "no-header-row", "", "write no header line (csv)")
 	t.text(&o.metadata, "metadata-file", "m", "write what it came to to `file` as JSON, - for standard output")
 	t.flag(&o.quiet, "quiet", "q", "no status line every second")
@@ -117,7 +117,7 @@ func (o *grabOptionValues) job(ctx context.Context, args []string, flags *pflag.
 	}
 	j := &grabJob{o: o, std: std, log: log, lookup: askSystem, rows: make(chan *grabRow, rowQueue)}
 	var err error
-	if j.module, err = service.Parse(strings.Join(args, ",")); err != nil {
+	if j.module, err = service.Parse(grabText(strings.Join(args, ","), o.outputs, o.fields)); err != nil {
 		err = fmt.Errorf("grab %s: %w", strings.Join(args, " "), err)
 	}
 	if o.operator != "" {

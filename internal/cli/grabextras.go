@@ -18,6 +18,9 @@ type extraOptions struct {
 	resolver, found string
 }
 
+// defaultExtras are those of a command line without any.
+func defaultExtras() extraOptions { return extraOptions{most: name.DefaultMax} }
+
 // extraNames are the options that belong to an extraOptions.
 func extraNames() []string {
 	return []string{"sni-map", "max-names", "resolver", "found-names-file", "fingerprints"}

@@ -12,6 +12,7 @@ import (
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/pool"
+	"github.com/zmap-go/zmap/internal/grabrow"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
 )
@@ -21,8 +22,7 @@ func (j *grabJob) done(w *pool.Work, g grab.Grab, _ bool) { j.put(&w.Target, g) 
 
 // put sends a grab to the outputs.
 func (j *grabJob) put(t *grab.Target, g grab.Grab) {
-	doc := g.Document(j.module.Describe().Name)
-	j.rows <- &grabRow{*t, doc, j.extras.rules.Identify(doc)}
+	j.rows <- &grabRow{*t, grabrow.Of(&g, j.module.Describe().Name, j.extras.rules, j.lists)}
 }
 
 // write writes rows until there are no more, and the status line every second. At the first failure of an output failed is called,
@@ -70,12 +70,7 @@ func (j *grabJob) writeRow(row *record.Record, r *grabRow) error {
 		row.Values[grabTag].SetText(r.target.Tag)
 	}
 	row.Values[grabPort].SetUint(uint64(r.target.Port))
-	doc, err := row.Document(r.doc)
-	if err != nil {
-		return fmt.Errorf("row of %s: %w", r.target.AddrPort(), err)
-	}
-	row.Values[grabData] = doc
-	row.SetBytes(grabSaid, r.said)
+	copy(row.Values[grabValues:], r.values)
 	for _, t := range j.outputs {
 		if !t.keep.Match(row) {
 			continue

@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/grab/pool"
+	"github.com/zmap-go/zmap/internal/grabrow"
 	"github.com/zmap-go/zmap/internal/intake"
 	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/record"
@@ -44,6 +45,7 @@ type grabJob struct {
 	metadata *file
 	outputs  []*converted
 	extras   extras
+	lists    bool // an output takes certificates
 
 	account grabAccount
 	began   time.Time
@@ -65,8 +67,7 @@ const rowQueue = 256
 // A grabRow is one grab with its target.
 type grabRow struct {
 	target grab.Target
-	doc    []byte // {"module": grab}
-	said   []byte // of it, by rules about fingerprints
+	values []record.Value // of grabrow.Fields
 }
 
 // Positions in the schema of rows.
@@ -75,8 +76,7 @@ const (
 	grabDomain
 	grabTag
 	grabPort
-	grabData
-	grabSaid
+	grabValues // of grabrow.Fields
 )
 
 // grabSchema is what rows of zmap grab have. The names are zgrab2's.
@@ -86,9 +86,7 @@ func grabSchema() *record.Schema {
 		{Name: "domain", Type: record.String, Doc: "name of the target, if the input has one"},
 		{Name: "tag", Type: record.String, Doc: "the user's word for the target, if the input has one"},
 		{Name: "port", Type: record.Int, Doc: "port of the target"},
-		{Name: "data", Type: record.JSON, Doc: "what the grab learned, under the name of its module"},
-		{Name: "fingerprints", Type: record.JSON, Doc: "what the rules about fingerprints call the service, the surest first"},
-	})
+	}, grabrow.Fields())
 }
 
 func grabFieldNames() []string {
@@ -146,7 +144,7 @@ func (j *grabJob) checkInput() error {
 // openOutputs opens the outputs.
 func (j *grabJob) openOutputs() error {
 	env := &outputs.Env{
-		Stdout: pipe{j.std.Out}, Stderr: j.std.Err, Log: j.log, File: j.o.output, Fields: "ip,domain,tag,port,data", GivenFields: true, NoHeader: j.o.noHeader,
+		Stdout: pipe{j.std.Out}, Stderr: j.std.Err, Log: j.log, File: j.o.output, Fields: "ip,domain,tag,port,data", GivenFields: j.o.fields != "", GivenFilter: true, NoHeader: j.o.noHeader,
 		Create: j.files.createOutput,
 	}
 	if len(j.o.extra.rules) > 0 {
@@ -182,6 +180,7 @@ func (j *grabJob) openOutputs() error {
 		if err != nil {
 			return outputError(&spec, err)
 		}
+		j.lists = j.lists || takesCertificates(&spec, j.o.fields)
 		j.outputs = append(j.outputs, &converted{name: out.Name, sink: out.Sink, keep: keep})
 	}
 	return nil

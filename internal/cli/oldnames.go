@@ -32,9 +32,10 @@ var oldTools = map[string]string{"zblacklist": "zblocklist"}
 // ours returns the options that C ZMap does not have.
 func ours() []string {
 	return []string{
-		"allow-special", "annotate", "explain", "grab", "grab-connections", "grab-in-flight", "grab-max-bytes", "grab-per-address",
-		"grab-per-network", "grab-rate", "grab-timeout", "grab-transport", "link", "list-grab-modules", "list-payloads", "no-qdisc-bypass",
-		"on-end", "on-hit", "on-progress", "on-start", "operator", "receive-interface", "rst", "summary", "syslog", "unreachable-file",
+		"allow-special", "annotate", "explain", "fingerprints", "found-names-file", "grab", "grab-connections", "grab-in-flight",
+		"grab-max-bytes", "grab-per-address", "grab-per-network", "grab-rate", "grab-timeout", "grab-transport", "link", "list-grab-modules",
+		"list-payloads", "max-names", "no-qdisc-bypass", "on-end", "on-hit", "on-progress", "on-start", "operator", "receive-interface",
+		"resolver", "rst", "sni-map", "summary", "syslog", "unreachable-file",
 	}
 }
 

@@ -73,6 +73,7 @@ func defaults() *scanOptions {
 		module: "tcp_synscan", outputs: []string{"csv"}, dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
 		threads: -1, grabTransport: "auto", grabTimeout: int64(grab.DefaultTimeout / time.Second), grabBytes: grab.DefaultBytes,
 		grabInFlight: pool.DefaultInFlight, grabPerAddr: pool.DefaultPerAddr, grabPerNet: pool.DefaultPerNet,
+		extra: defaultExtras(),
 	}
 }
 

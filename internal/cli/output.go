@@ -11,6 +11,7 @@ import (
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/annotate"
 	"github.com/zmap-go/zmap/internal/engine"
+	"github.com/zmap-go/zmap/internal/grabrow"
 	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/record"
 )
@@ -19,7 +20,7 @@ import (
 func (j *job) openOutputs() error {
 	fields := annotate.Join(j.config.Annotate...).Fields()
 	if j.config.Grab != nil {
-		fields = append(slices.Clip(fields), engine.GrabFields()...)
+		fields = append(slices.Clip(fields), grabrow.Fields()...)
 	}
 	schema := engine.Schema(j.config.Probe.Describe(), fields...)
 	env, stdout := j.outputEnv(), 0

@@ -50,7 +50,7 @@ type Config struct {
 	// be nil.
 	OnLost func(*OutputError)
 	Hooks  Hooks
-	// Grabs carries accepted connections on; nil leaves them alone. Then rows have the fields [GrabFields] besides.
+	// Grabs carries accepted connections on; nil leaves them alone. Then rows have its fields besides.
 	Grabs Grabber
 }
 
@@ -88,6 +88,14 @@ func (c *Config) noted() []record.Field {
 		return nil
 	}
 	return c.Notes.Fields()
+}
+
+// grabbed returns the fields of grabs.
+func (c *Config) grabbed() []record.Field {
+	if c.Grabs == nil {
+		return nil
+	}
+	return c.Grabs.Fields()
 }
 
 // check finds mistakes of the calling program.

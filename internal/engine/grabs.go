@@ -18,10 +18,11 @@ import (
 // A Grabber carries on the connections that hosts have accepted. Package zmap makes one of a pool of grabs and what supplies
 // them with connections.
 type Grabber interface {
-	// Name is the module's: the key under which the field data has its grab.
-	Name() string
-	// Identify says what services are called that a grab's document speaks of: a JSON array; nil if nobody knows, or asks.
-	Identify(doc []byte) []byte
+	// Fields are those that rows have behind all others.
+	Fields() []record.Field
+	// Describe returns the values of Fields for a grab; lists says whether anybody wants those that are [record.Repeated]. Many
+	// goroutines call it. The values refer to nothing that changes.
+	Describe(g *grab.Grab, lists bool) []record.Value
 	// Start is called once, before the first frame: done is to be told of every grab, with the row that Offer got; last says that
 	// it was the last one for that row. It may block.
 	Start(done func(row any, g *grab.Grab, last bool)) error
@@ -54,14 +55,6 @@ type GrabCounts struct {
 	Done    uint64 // of those
 }
 
-// GrabFields are the fields that rows of a scan with grabs have behind all others.
-func GrabFields() []record.Field {
-	return []record.Field{
-		{Name: "data", Type: record.JSON, Doc: "what the grab of the service learned, under the name of its module"},
-		{Name: "fingerprints", Type: record.JSON, Doc: "what the rules about fingerprints call the service, the surest first"},
-	}
-}
-
 // grabbing is what a scan has that grabs.
 //
 //	receiver ── rows with their Half ──> collector ── Offer ──> Grabber ── done ──> grabbed ──> collector ──> sinks
@@ -69,6 +62,7 @@ func GrabFields() []record.Field {
 type grabbing struct {
 	Grabber
 	grabbed chan grabbed
+	lists   bool           // somebody wants fields that are lists
 	over    chan struct{}  // closed when the cooldown is over: only segments of connections are still of interest
 	hearing sync.WaitGroup // receivers that do not know yet that it is
 	pressed atomic.Bool    // there was no room for a hit
@@ -77,8 +71,7 @@ type grabbing struct {
 // A grabbed is a grab that is done, with its row.
 type grabbed struct {
 	hit  *hit
-	doc  []byte // {"module": grab}
-	said []byte // of it, by rules about fingerprints
+	said []record.Value // of the grab, for the fields of a Grabber
 	last bool
 }
 
@@ -99,10 +92,9 @@ func newGrabbing(g Grabber) *grabbing {
 	return &grabbing{Grabber: g, grabbed: make(chan grabbed, doneQueue), over: make(chan struct{})}
 }
 
-// done is told of every grab, by the goroutine that made it: so documents are made by many at once.
+// done is told of every grab, by the goroutine that made it: so rows are made by many at once.
 func (g *grabbing) done(row any, result *grab.Grab, last bool) {
-	doc := result.Document(g.Name())
-	g.grabbed <- grabbed{row.(*hit), doc, g.Identify(doc), last}
+	g.grabbed <- grabbed{row.(*hit), g.Describe(result, g.lists), last}
 }
 
 // finished returns the channel of finished grabs; nil, which is never ready, if there are none.
@@ -263,8 +255,7 @@ func (c *collector) reset(half *grab.Half) {
 func (c *collector) takeGrab(g *grabbed) {
 	row := g.hit.row
 	if !c.enough() {
-		row.SetBytes(c.scan.layout.data, g.doc) // encoding/json has made it, as Document would have it
-		row.SetBytes(c.scan.layout.data+1, g.said)
+		copy(row.Values[c.scan.layout.data:], g.said)
 		c.put(row)
 	}
 	if g.last {

@@ -14,6 +14,7 @@ import (
 	"github.com/zmap-go/zmap/filter"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/packet"
+	"github.com/zmap-go/zmap/record"
 )
 
 // A fakeGrabber takes as many hits at once as there is room for, and is done with each after some time.
@@ -41,8 +42,14 @@ func grabber(room int, takes time.Duration) *fakeGrabber {
 	return &fakeGrabber{room: room, takes: takes, times: 1}
 }
 
-func (f *fakeGrabber) Name() string           { return "fake" }
-func (f *fakeGrabber) Identify([]byte) []byte { return []byte(`[{"name":"it"}]`) }
+func (f *fakeGrabber) Fields() []record.Field {
+	return []record.Field{{Name: "data", Type: record.JSON}}
+}
+
+func (f *fakeGrabber) Describe(g *grab.Grab, _ bool) []record.Value {
+	return []record.Value{record.Bytes(g.Document("fake"))}
+}
+
 func (f *fakeGrabber) Start(done func(any, *grab.Grab, bool)) error {
 	f.done, f.cut = done, make(chan struct{})
 	return f.start

@@ -70,16 +70,13 @@ func CheckNotes(d probe.Description, notes []record.Field) error {
 		d.Name, strings.Join(taken, ", "))
 }
 
-// newLayout returns the layout of rows of a probe module with an annotation, and with grabs or without.
-func newLayout(d probe.Description, grabs bool, notes ...record.Field) (layout, error) {
+// newLayout returns the layout of rows of a probe module with the fields of an annotation, and with those of grabs.
+func newLayout(d probe.Description, grabs []record.Field, notes ...record.Field) (layout, error) {
 	l := layout{module: len(ipFields()), app: -1}
 	l.system = l.module + d.Schema.Len()
 	l.notes = l.system + len(systemFields())
 	l.data = l.notes + len(notes)
-	if grabs {
-		notes = append(slices.Clip(notes), GrabFields()...)
-	}
-	l.schema = Schema(d, notes...)
+	l.schema = Schema(d, slices.Concat(notes, grabs)...)
 	var ok bool
 	if l.success, ok = l.schema.Lookup("success"); !ok {
 		return layout{}, fmt.Errorf("probe module %s has no field success", d.Name)

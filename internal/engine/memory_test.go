@@ -14,7 +14,7 @@ func TestMemoryIsWhatRowsTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := p.Describe()
-	lay, err := newLayout(d, false)
+	lay, err := newLayout(d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

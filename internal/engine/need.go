@@ -2,12 +2,13 @@ package engine
 
 import (
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
 )
 
 // A need says which parts of a row somebody reads, beside the address and whether it is a success, a repeat, of the cooldown.
 // The others stay null: all fields of a row are two kilobytes of memory to be written and read again, for every answer.
-type need struct{ ip, module, times, notes bool }
+type need struct{ ip, module, times, notes, lists bool }
 
 // need is read, and what the engine itself cannot know without the module's part.
 func (s *Scan) need(dec probe.Decoder) need {
@@ -20,7 +21,7 @@ func (s *Scan) need(dec probe.Decoder) need {
 
 // read finds out what filters, sinks and hooks read. The sinks must be open.
 func (s *Scan) read() need {
-	all := need{ip: true, module: true, times: true, notes: true}
+	all := need{ip: true, module: true, times: true, notes: true, lists: true}
 	if s.cfg.Hooks.rows() {
 		return all
 	}
@@ -53,6 +54,8 @@ func (n *need) add(l *layout, fields []int) {
 			n.times = true
 		case i < l.data:
 			n.notes = true
+		case l.schema.Field(i).Type == record.Repeated:
+			n.lists = true // of a grab
 		}
 	}
 }

@@ -215,7 +215,7 @@ func TestIPv6LeavesNumbersNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLayout(p.Describe(), false)
+	l, err := newLayout(p.Describe(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func New(cfg Config) (*Scan, error) {
 	if err := CheckNotes(desc, cfg.noted()); err != nil {
 		return nil, err
 	}
-	lay, err := newLayout(desc, cfg.Grabs != nil, cfg.noted()...)
+	lay, err := newLayout(desc, cfg.grabbed(), cfg.noted()...)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +125,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 		return Result{Reason: stop.Reason, Outputs: s.results()}, stop
 	}
 	if s.grabs != nil {
+		s.grabs.lists = s.read().lists
 		if err := s.grabs.Start(s.grabs.done); err != nil {
 			return Result{Outputs: s.results()}, err
 		}
