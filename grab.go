@@ -18,7 +18,6 @@ import (
 	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
-	"github.com/zmap-go/zmap/validate"
 )
 
 // A Grab says what to ask of hosts that accept a connection, and how. Only Module has no default; see grab/service for those that
@@ -29,8 +28,9 @@ import (
 // module. For that the kernel must not see the answers before, which takes a link by XDP, or nftables. Elsewhere a second
 // connection is dialled.
 //
-// A scan with grabs sends from the ports 10000 to 32767, unless SourcePorts says otherwise: they should be none of those that the
-// kernel gives to its own connections (net.ipv4.ip_local_port_range).
+// A scan with grabs sends from 2,846 ports out of 10000 to 32767 that no other one of the machine has, unless SourcePorts says
+// otherwise: they should be none of those that the kernel gives to its own connections (net.ipv4.ip_local_port_range), nor of
+// another scan.
 type Grab struct {
 	Module    grab.Module
 	Transport grab.Transport   // zero takes the best that can be had; what is asked for and cannot be had is an error
@@ -43,9 +43,6 @@ type Grab struct {
 	// the defaults of package pool.
 	InFlight, PerAddr, PerNet, Queue int
 }
-
-// grabPorts are the source ports of scans with grabs.
-func grabPorts() validate.Ports { return validate.Ports{First: 10_000, Last: 32_767} }
 
 // grabProbe is the probe of scans with grabs. Its options ask for nothing that connections in user space have not.
 func grabProbe() (probe.Probe, error) {

@@ -38,6 +38,8 @@ type setup struct {
 	lists  lists
 	hooks  *hooks
 	made   func(*engine.Scan) // called, if set, with the scan before it begins
+
+	ownPorts bool // the user has chosen the source ports
 }
 
 // resolve fills in the defaults and reads the texts, all but the lists. It touches neither files nor the network, and reports
@@ -162,10 +164,10 @@ func (s *setup) fillDefaults() {
 	if s.Shards == 0 {
 		s.Shards = 1
 	}
-	if s.SourcePorts == (validate.Ports{}) {
+	if s.ownPorts = s.SourcePorts != (validate.Ports{}); !s.ownPorts {
 		s.SourcePorts = validate.DefaultPorts()
 		if s.Grab != nil {
-			s.SourcePorts = grabPorts()
+			s.SourcePorts = grabRange(0) // if nobody else has them
 		}
 	}
 }

@@ -141,6 +141,11 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if hops.found != nil {
 		plan.Silent = hops.found.Silent
 	}
+	release, err := s.claimPorts(plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	l, err := s.open(ctx, plan)
 	if err != nil {
 		return err

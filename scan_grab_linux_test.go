@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/probe"
+	"github.com/zmap-go/zmap/validate"
 )
 
 // askName is a module that sends a line, and learns the address that answers and how many bytes followed.
@@ -143,6 +145,46 @@ func TestGrabOverTheScansConnection(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestGrabsAtOnce has scans of the same hosts that run at once, each with a way to keep answers from all others: none takes those of
+// another.
+func TestGrabsAtOnce(t *testing.T) {
+	hosts := prefix("10.1.0.0/25")
+	net, _ := startCrowd(t, lab.Hosts{Prefix: hosts, Kind: lab.Kernel})
+	tellNames(t, net, 1000)
+	type scan struct {
+		by        string
+		transport grab.Transport
+		config    Config
+		rows      *table
+	}
+	scans := []*scan{{by: "xdp", transport: grab.Oneshot}, {by: "socket", transport: grab.Handover}, {by: "socket", transport: grab.Oneshot}}
+	ports := make(chan validate.Ports, len(scans))
+	var running sync.WaitGroup
+	for _, s := range scans {
+		s.config, s.rows = grabScan(hosts.String())
+		s.config.Link, s.config.Grab.Transport, s.config.Cooldown, s.config.Rate = s.by, s.transport, 3*time.Second, 300
+		running.Go(func() {
+			r, err := Run(t.Context(), s.config)
+			if err != nil {
+				t.Errorf("%s, %v: %v", s.by, s.transport, err)
+			}
+			ports <- r.SourcePorts
+		})
+	}
+	running.Wait()
+	close(ports)
+	seen := make(map[validate.Ports]bool)
+	for p := range ports {
+		if seen[p] || p.Size() != grabPorts {
+			t.Errorf("ports %v, with others %v", p, seen)
+		}
+		seen[p] = true
+	}
+	for _, s := range scans {
+		checkNames(t, s.rows, 1000, s.transport, hosts)
 	}
 }
 

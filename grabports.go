@@ -1,0 +1,39 @@
+package zmap
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/zmap-go/zmap/internal/netdev"
+	"github.com/zmap-go/zmap/validate"
+)
+
+const (
+	firstGrabPort = 10_000 // with what is above they lie below net.ipv4.ip_local_port_range, which begins at 32768
+	grabPorts     = 2846   // source ports of one scan
+	grabScans     = 8      // at once in one network namespace
+)
+
+// grabRange returns the source ports of the n-th scan with grabs at once. A scan keeps answers to its ports from the kernel, and so
+// from all others: two with ports in common would take each other's.
+func grabRange(n int) validate.Ports {
+	first := uint16(firstGrabPort + n*grabPorts)
+	return validate.Ports{First: first, Last: first + grabPorts - 1}
+}
+
+// claimPorts takes source ports that no other scan with grabs has, unless the user has chosen some.
+func (s *setup) claimPorts(plan *Plan) (release func() error, err error) {
+	if s.Grab == nil || s.DryRun != nil || s.ownPorts {
+		return func() error { return nil }, nil
+	}
+	for n := range grabScans {
+		release, err = netdev.Claim(fmt.Sprintf("zmap-grab-ports-%d", n))
+		if errors.Is(err, netdev.ErrClaimed) {
+			continue
+		}
+		s.SourcePorts = grabRange(n)
+		plan.SourcePorts = s.SourcePorts
+		return release, err
+	}
+	return nil, fmt.Errorf("find source ports: %d scans with grabs run already; give this one ports of its own (--source-port)", grabScans)
+}
