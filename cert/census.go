@@ -43,12 +43,12 @@ func NewCensus() *Census {
 	}
 }
 
-// Add counts a host, by whatever name, and the certificate that it has shown. A host may be added several times.
-func (c *Census) Add(host string, crt *Certificate) {
+// Add counts a host, by whatever name, and the certificate that it has shown, and says whether that is the first of its kind. A host
+// may be added several times.
+func (c *Census) Add(host string, crt *Certificate) (fresh bool) {
 	c.hosts++
 	l := c.leaves[crt.SHA256]
-	fresh := l == nil
-	if fresh {
+	if fresh = l == nil; fresh {
 		l = &Leaf{
 			SHA256: crt.SHA256, SPKI: crt.SPKI, Subject: crt.Subject, Issuer: c.word(crt.Issuer), Key: c.word(keyWords(crt)), Signature: c.word(crt.Signature),
 			NotBefore: crt.NotBefore, NotAfter: crt.NotAfter, SelfSigned: crt.SelfSigned, Unreadable: crt.Err != nil, Host: host,
@@ -57,7 +57,7 @@ func (c *Census) Add(host string, crt *Certificate) {
 	}
 	l.Hosts++
 	if l.Unreadable {
-		return
+		return fresh
 	}
 	h := c.holders[crt.SPKI]
 	if h == nil {
@@ -75,6 +75,7 @@ func (c *Census) Add(host string, crt *Certificate) {
 		c.sighted[pair] = struct{}{}
 		h.hosts++
 	}
+	return fresh
 }
 
 // keyWords says of what sort a key is.

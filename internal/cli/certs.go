@@ -27,6 +27,7 @@ or zgrab2's.
 Examples:
   zmap certs rows.json                     a table
   zmap certs rows.json --expiring 30       which certificates expire within 30 days, and where they were seen
+  zmap certs rows.json --lint              which rules of certificates they break, by zlint
   zmap certs survey.db --json              one JSON object`
 
 // A certReport is the work of zmap certs.
@@ -35,6 +36,7 @@ type certReport struct {
 	json     bool
 	expiring int64 // days; 0 asks for the summary
 	entries  int64
+	lint     bool
 	now      time.Time
 }
 
@@ -46,27 +48,57 @@ func certsCommand(std Streams) *cobra.Command {
 	t.flag(&r.json, "json", "", "print JSON: one object, or with --expiring a line for each certificate")
 	t.integer(&r.expiring, "expiring", "", "list the certificates that expire within `days`", 1, 36500)
 	t.integer(&r.entries, "top", "", "have at most `n` entries in each list (default 10)", 1, 1<<20)
+	t.flag(&r.lint, "lint", "", "check each distinct certificate by the rules of zlint, which takes a millisecond or so for each")
 	return t.command(std, "certs RESULTS ... [options]", certsAbout, func(ctx context.Context, log *slog.Logger, args []string) error {
 		if len(args) == 0 {
 			return errors.New("certs takes results of grabs: zmap certs rows.json")
 		}
-		c := cert.NewCensus()
-		for _, name := range args {
-			rows, found, err := countCertificates(ctx, c, name)
-			if err != nil {
-				return err
-			}
-			log.Info(fmt.Sprintf("%s: %d rows, %d with a certificate", name, rows, found))
-		}
-		return r.print(c)
+		return r.run(ctx, log, args)
 	})
+}
+
+// run reads all results and prints what they come to.
+func (r *certReport) run(ctx context.Context, log *slog.Logger, results []string) error {
+	c := cert.NewCensus()
+	var l *linter
+	if r.lint {
+		var err error
+		if l, err = newLinter(); err != nil {
+			return err
+		}
+	}
+	err := eachResult(ctx, log, results, func(host string, crt *cert.Certificate) {
+		if c.Add(host, crt) && l != nil {
+			l.Add(crt.DER)
+		}
+	})
+	var found *lintReport
+	if l != nil {
+		found = l.Close()
+	}
+	if err != nil {
+		return err
+	}
+	return r.print(c, found)
+}
+
+// eachResult gives all certificates in results to take.
+func eachResult(ctx context.Context, log *slog.Logger, results []string, take func(host string, crt *cert.Certificate)) error {
+	for _, name := range results {
+		rows, found, err := eachCertificate(ctx, name, take)
+		if err != nil {
+			return err
+		}
+		log.Info(fmt.Sprintf("%s: %d rows, %d with a certificate", name, rows, found))
+	}
+	return nil
 }
 
 // certStoreBytes is the memory for certificates that are likely to come again.
 const certStoreBytes = 64 << 20
 
-// countCertificates takes the certificate of each row.
-func countCertificates(ctx context.Context, c *cert.Census, name string) (rows, found uint64, err error) {
+// eachCertificate gives the certificate of each row to take.
+func eachCertificate(ctx context.Context, name string, take func(host string, crt *cert.Certificate)) (rows, found uint64, err error) {
 	src, err := outputs.OpenSource(name)
 	if err != nil {
 		return 0, 0, err
@@ -90,7 +122,7 @@ func countCertificates(ctx context.Context, c *cert.Census, name string) (rows, 
 		}
 		if der := leaf(row); der != nil {
 			found++
-			c.Add(hostText(&row.Values[host]), store.Get(der))
+			take(hostText(&row.Values[host]), store.Get(der))
 		}
 	}
 	return rows, found, context.Cause(ctx)
@@ -172,15 +204,18 @@ func leafIn(doc any) []byte {
 }
 
 // print writes what was asked for.
-func (r *certReport) print(c *cert.Census) error {
+func (r *certReport) print(c *cert.Census, lint *lintReport) error {
 	var err error
 	switch {
 	case r.expiring > 0:
 		err = r.printExpiring(c.Expiring(r.now, r.now.AddDate(0, 0, int(r.expiring))))
 	case r.json:
-		err = json.NewEncoder(r.out).Encode(c.Summary(r.now, int(r.entries)))
+		err = json.NewEncoder(r.out).Encode(struct {
+			*cert.Summary
+			Lint *lintReport `json:"lint,omitempty"`
+		}{c.Summary(r.now, int(r.entries)), lint})
 	default:
-		err = r.printSummary(c.Summary(r.now, int(r.entries)))
+		err = errors.Join(r.printSummary(c.Summary(r.now, int(r.entries))), r.printLint(lint))
 	}
 	return sink.WriteError(err)
 }
@@ -237,6 +272,19 @@ func (r *certReport) printSummary(s *cert.Summary) error {
 	}
 	for _, k := range s.SharedKeys {
 		line("  "+k.SPKI, k.Hosts, fmt.Sprint(k.Certificates))
+	}
+	return w.Flush()
+}
+
+// printLint prints the rules that are broken, the gravest first.
+func (r *certReport) printLint(found *lintReport) error {
+	if found == nil {
+		return nil
+	}
+	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nrules of zlint\tbroken by, of %d certificates\n  none, or with a warning\t%d\n  could not be checked\t%d\n", found.Linted, found.Clean, found.Failed)
+	for _, f := range found.Findings[:min(len(found.Findings), int(r.entries))] {
+		fmt.Fprintf(w, "  %s: %s\t%d\n", f.Level, f.Rule, f.Certificates)
 	}
 	return w.Flush()
 }
