@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net"
@@ -38,6 +39,24 @@ type Inline struct {
 	Parsed *Certificate `json:"parsed,omitempty"`             // nil if it was not parsed
 	Error  string       `json:"error,omitempty"`              // why not
 	SHA256 string       `json:"fingerprint_sha256,omitempty"` // of one that is not here, or was not parsed
+}
+
+// Append appends in as JSON, as encoding/json writes it. What a parsed certificate says is written once, and copied from then on.
+func (in *Inline) Append(b []byte) ([]byte, error) {
+	if in.Parsed == nil {
+		text, err := json.Marshal(in)
+		return append(b, text...), err
+	}
+	text, err := in.Parsed.MarshalJSON()
+	if err != nil {
+		return b, err
+	}
+	b = slices.Grow(b, base64.StdEncoding.EncodedLen(len(in.Raw))+len(text)+1<<8)
+	b = append(b, `{"raw":"`...)
+	b = base64.StdEncoding.AppendEncode(b, in.Raw)
+	b = append(b, `","parsed":`...)
+	b = append(b, text...)
+	return append(b, '}'), nil
 }
 
 type validity struct {

@@ -1,8 +1,6 @@
 package grab
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -31,27 +29,6 @@ func New(d Description, t *Target, at time.Time, result any, err error) Grab {
 		g.Error = err.Error()
 	}
 	return g
-}
-
-// Document returns g as rows have it, as JSON: {"module": g}. A result that cannot be written, or panics at it, is a mistake of the
-// module: then the document has no result, and says so.
-func (g *Grab) Document(module string) []byte {
-	doc, err := g.document(module)
-	if err != nil {
-		bare := *g
-		bare.Result, bare.Status, bare.Error = nil, UnknownError, fmt.Sprintf("write result: %v", err)
-		doc, _ = bare.document(module) // of strings and numbers
-	}
-	return doc
-}
-
-func (g *Grab) document(module string) (doc []byte, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v", ErrPanic, v)
-		}
-	}()
-	return json.Marshal(map[string]*Grab{module: g})
 }
 
 // A Namer is a result that holds names of the host, such as those of its certificate or the place that it redirects to: a later

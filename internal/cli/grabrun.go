@@ -206,6 +206,7 @@ func (j *grabJob) start() error {
 
 // run grabs from all targets.
 func (j *grabJob) run(ctx context.Context) (err error) {
+	defer holdBallast()()
 	j.began = time.Now()
 	defer func() { err = errors.Join(err, j.close()) }()
 	if err := j.start(); err != nil {
