@@ -146,7 +146,7 @@ func (s *setup) grabs(c *course, l *link.Link, plan *Plan) *grabbers {
 	dialer := &grab.Dialer{Guard: c.space.Contains}
 	g.conf = pool.Config{
 		Module: g.Module, Main: dialer, More: dialer, Names: g.Names, Operator: g.Operator, Limits: g.Limits,
-		Guard: c.space.Contains, Public: c.space.Contains, // also of redirects: who is not to be scanned is not to be asked
+		Guard: c.space.Contains, Public: c.public.Contains, // of redirects both: who is not to be scanned is not to be asked
 		Rate: g.Rate, InFlight: g.InFlight, PerAddr: g.PerAddr, PerNet: g.PerNet, Queue: g.Queue, Log: s.Log,
 	}
 	if plan.Transport != grab.Dial {

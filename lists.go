@@ -71,6 +71,11 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 	if err != nil {
 		return special.Explain(err)
 	}
+	if s.Grab != nil {
+		if c.public, err = publicSpace(ctx); err != nil {
+			return err
+		}
+	}
 	if c.asked, c.list = c.space, s.lists.addresses; c.list != nil {
 		if c.asked, err = c.space.Intersect(c.list); err != nil {
 			return special.Explain(err)
@@ -79,6 +84,15 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 	}
 	plan.Excluded, plan.Unblocked = special.Missed(c.space, c.list), special.Taken()
 	return nil
+}
+
+// publicSpace has the addresses that are for everybody.
+func publicSpace(ctx context.Context) (*target.Space, error) {
+	var b target.Builder
+	if _, err := citizen.ReadSpecial(&b, citizen.ListSpecial); err != nil {
+		return nil, err
+	}
+	return b.Build(ctx)
 }
 
 // logIgnored says which entries of the lists were passed over.

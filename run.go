@@ -66,6 +66,7 @@ type course struct {
 	space  *target.Space // what the lists allow
 	list   *target.List  // the addresses to ask of that; nil means all
 	asked  *target.Space // what both come to
+	public *target.Space // where redirects may lead, if they are among what the lists allow as well; nil without grabs
 	cycle  *permute.Cycle
 	limits engine.Limits
 	seen   dedup.Seen
