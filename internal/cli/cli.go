@@ -27,11 +27,13 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Etc      string // folder of zmap.conf and blocklist.conf; "" means that there are none
+	// Whole says that the process runs this program alone: a scan may give up rights that the process will not need again.
+	Whole bool
 }
 
 // Standard returns the streams of the process.
 func Standard() Streams {
-	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Etc: "/etc/zmap"}
+	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Etc: "/etc/zmap", Whole: true}
 }
 
 // A signalError is the cause of a context that a signal ended.

@@ -93,6 +93,10 @@ func (j *job) run(ctx context.Context) error {
 	j.config.Hooks.Start = func(p *zmap.Plan, c *zmap.Control) {
 		begin(p, c)
 		rate.start(c)
+		j.dropPrivileges(p)
+	}
+	if j.config.Grab != nil {
+		defer holdBallast()()
 	}
 	report, err := zmap.Run(ctx, j.config)
 	rate.stop()

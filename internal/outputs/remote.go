@@ -66,11 +66,7 @@ func (s *Spec) Deliver(ctx context.Context, e *Env) (rows int64, err error) {
 
 // queue says how rows wait for a server.
 func (s *Spec) queue(e *Env) (remote.Options, error) {
-	o := remote.Options{Fields: s.fields(e), Folder: s.Option("folder"), Stop: e.Stop, Logger: e.Log}
-	if o.Folder == "" {
-		sum := sha256.Sum256([]byte(s.Destination))
-		o.Folder = filepath.Join(spoolFolder, s.Kind.Name+"-"+hex.EncodeToString(sum[:4]))
-	}
+	o := remote.Options{Fields: s.fields(e), Folder: s.folder(), Stop: e.Stop, Logger: e.Log}
 	var err error
 	if o.Drop, err = s.yes("drop"); err != nil {
 		return o, err
@@ -92,6 +88,15 @@ func (s *Spec) queue(e *Env) (remote.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// folder is where rows wait for a server.
+func (s *Spec) folder() string {
+	if own := s.Option("folder"); own != "" {
+		return own
+	}
+	sum := sha256.Sum256([]byte(s.Destination))
+	return filepath.Join(spoolFolder, s.Kind.Name+"-"+hex.EncodeToString(sum[:4]))
 }
 
 // yes reads an option that is yes or no.
