@@ -78,6 +78,7 @@ func rooms() []room {
 		{"internal/engine", append([]string{"grab"}, stages...), []string{"golang.org/x/sys"}, "level 4: runs the stages; x/sys to pin threads and for clock_nanosleep"},
 		{"internal/grabrow", []string{"cert", "fingerprint", "grab", "record"}, nil, "level 2: what rows have about a grab, of scans as of lists"},
 		{"internal/privilege", nil, []string{"github.com/landlock-lsm/go-landlock", "golang.org/x/sys", "kernel.org/pub/linux/libs/security/libcap"}, "level 0: what a process gives up"},
+		{"internal/plan", []string{"permute", "target", "validate"}, nil, "level 3: what the shards of a scan have in common, and which packets are its probes"},
 		{"internal/hook", nil, nil, "a queue of events for foreign functions; knows nothing of scans"},
 		{"", slices.Concat([]string{"citizen", "fingerprint", "internal/engine", "internal/grabrow", "internal/hook"}, grabs, stages), nil, "level 5: the front door"},
 		{"internal/compare", []string{"record", "sink"}, nil, "level 2: two sets of results"},

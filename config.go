@@ -46,6 +46,9 @@ type Config struct {
 	AllowSpecial     []citizen.Class
 	AddressList      string
 	IgnoreListErrors bool
+	// Exclude is a list as Blocklist, of networks that are passed over when their turn comes: unlike Blocklist it changes nothing of
+	// the order of the others, so that machines that share a scan may have different ones. "" means none.
+	Exclude string
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
 	Ports string
 
@@ -54,6 +57,10 @@ type Config struct {
 	TTL         uint8          // 0 means DefaultTTL
 	SourcePorts validate.Ports // zero means 32768-61000
 	CheckPort   Choice         // whether answers must come from the port asked; zero means what the probe says
+
+	// Key is what probes are tagged with; nil draws one. Machines with the same key know each other's answers, and whoever has it can
+	// forge them.
+	Key *validate.Key
 
 	Seed   *uint64 // order of the targets; nil means a random one
 	Shard  uint32  // this machine's share, counted from 0

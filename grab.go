@@ -143,20 +143,20 @@ func (s *setup) grabs(c *course, l *link.Link, plan *Plan) *grabbers {
 		return nil
 	}
 	g := &grabbers{Grab: s.Grab, name: s.Grab.Module.Describe().Name}
-	dialer := &grab.Dialer{Guard: c.space.Contains}
+	dialer := &grab.Dialer{Guard: c.mayAsk}
 	g.conf = pool.Config{
 		Module: g.Module, Main: dialer, More: dialer, Names: g.Names, Operator: g.Operator, Limits: g.Limits,
-		Guard: c.space.Contains, Public: c.public.Contains, // of redirects both: who is not to be scanned is not to be asked
+		Guard: c.mayAsk, Public: c.public.Contains, // of redirects both: who is not to be scanned is not to be asked
 		Rate: g.Rate, InFlight: g.InFlight, PerAddr: g.PerAddr, PerNet: g.PerNet, Queue: g.Queue, Log: s.Log,
 	}
 	if plan.Transport != grab.Dial {
 		g.stack = oneshot.New(oneshot.Config{
-			TX: l.Control, Ether: plan.Path.Ether, SourceMAC: plan.Path.SourceMAC, TTL: s.TTL, MaxConns: max(1<<14, g.InFlight), Guard: c.space.Contains,
+			TX: l.Control, Ether: plan.Path.Ether, SourceMAC: plan.Path.SourceMAC, TTL: s.TTL, MaxConns: max(1<<14, g.InFlight), Guard: c.mayAsk,
 		})
 		g.conf.Main = g.stack
 	}
 	if plan.Transport == grab.Handover {
-		h := handover.Config{Ack: g.stack.Ack, TTL: s.TTL, Guard: c.space.Contains}
+		h := handover.Config{Ack: g.stack.Ack, TTL: s.TTL, Guard: c.mayAsk}
 		if s.Interface != "" && plan.Path.Receive == "" {
 			h.Interface = plan.Path.Interface // whatever the routes say
 		}

@@ -16,7 +16,8 @@ import (
 type lists struct {
 	builder   target.Builder
 	special   *citizen.Special
-	addresses *target.List // nil means all
+	exclude   target.Builder // what Config.Exclude blocks
+	addresses *target.List   // nil means all
 }
 
 // openLists reads the lists, and reports all mistakes in them together.
@@ -40,6 +41,10 @@ func (s *setup) openLists() error {
 		l.special, err = citizen.ReadSpecial(&l.builder, s.Blocklist, classes...)
 	}
 	note("Blocklist", err)
+	if s.Exclude != "" {
+		l.exclude = target.Builder{Resolver: net.DefaultResolver, IgnoreErrors: s.IgnoreListErrors}
+		note("Exclude", citizen.ReadBlocklist(&l.exclude, s.Exclude))
+	}
 	if s.AddressList != "" {
 		l.addresses, err = readAddresses(s.AddressList)
 		note("AddressList", err)
@@ -70,6 +75,12 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 	s.logIgnored(b)
 	if err != nil {
 		return special.Explain(err)
+	}
+	if s.Exclude != "" {
+		if c.kept, err = s.lists.exclude.Build(ctx); err != nil {
+			return fmt.Errorf("exclude %s: %w", s.Exclude, err)
+		}
+		s.logIgnored(&s.lists.exclude)
 	}
 	if s.Grab != nil {
 		if c.public, err = publicSpace(ctx); err != nil {

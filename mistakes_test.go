@@ -36,6 +36,7 @@ func slips(t *testing.T) []slip {
 		{"Networks", func(c *Config) { c.Networks = []string{"10.0.0.0/33"} }},
 		{"Allowlist", func(c *Config) { c.Allowlist = list }},
 		{"Blocklist", func(c *Config) { c.Blocklist = "/no/such/list" }},
+		{"Exclude", func(c *Config) { c.Exclude = "/no/such/list" }},
 		{"AllowSpecial", func(c *Config) { c.AllowSpecial = []citizen.Class{"odd"} }},
 		{"AddressList", func(c *Config) { c.AddressList = list }},
 		{"Ports", func(c *Config) { c.Ports = "80,x" }},
@@ -71,7 +72,7 @@ type sameName struct{ annotate.Annotator }
 func (sameName) Fields() []record.Field { return []record.Field{{Name: "saddr"}} }
 
 // unmistakable are the fields that take any value, or what only the machine can say is wrong.
-var unmistakable = strings.Fields(`IgnoreListErrors Probe TTL Seed Shards Bandwidth MaxResults Cooldown MaxSendFailures Packets
+var unmistakable = strings.Fields(`IgnoreListErrors Probe TTL Key Seed Shards Bandwidth MaxResults Cooldown MaxSendFailures Packets
 	Interface Receive SourceMAC GatewayMAC Hooks Log`)
 
 // TestAnyTwoMistakesAreBothReported makes each mistake alone, and each with each other one.

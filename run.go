@@ -66,6 +66,7 @@ type course struct {
 	space  *target.Space // what the lists allow
 	list   *target.List  // the addresses to ask of that; nil means all
 	asked  *target.Space // what both come to
+	kept   *target.Space // what Config.Exclude leaves; nil if that names nothing
 	public *target.Space // where redirects may lead, if they are among what the lists allow as well; nil without grabs
 	cycle  *permute.Cycle
 	limits engine.Limits
@@ -154,9 +155,9 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	grabs := s.grabs(c, l, plan)
 	defer func() { err = errors.Join(err, grabs.close()) }()
-	key, err := validate.NewKey()
+	key, err := s.key()
 	if err != nil {
-		return fmt.Errorf("draw validation key: %w", err)
+		return err
 	}
 	if err := s.beginStores(plan); err != nil {
 		report.Reason = engine.SinkFailed
@@ -165,7 +166,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
-		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(),
+		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
 		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(),
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
@@ -181,6 +182,27 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
 	report.Outputs, report.Grabs = res.Outputs, grabs.counts()
 	return err
+}
+
+// key returns the key of the probes.
+func (s *setup) key() (validate.Key, error) {
+	if s.Key != nil {
+		return *s.Key, nil
+	}
+	return validate.NewKey()
+}
+
+// excluded says which targets are passed over, nil if none are.
+func (c *course) excluded() func(netip.Addr) bool {
+	if c.kept == nil {
+		return nil
+	}
+	return func(a netip.Addr) bool { return !c.kept.Contains(a) }
+}
+
+// mayAsk says whether an address is one of those that the scan may ask.
+func (c *course) mayAsk(a netip.Addr) bool {
+	return c.space.Contains(a) && (c.kept == nil || c.kept.Contains(a))
 }
 
 // indexes is one more than the highest index of a target in space.

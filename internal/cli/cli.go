@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, std Streams) error {
 	root := rootCommand(args, std)
 	// Only the first word can be a command: zmap -p 80 demo scans a host of that name, and zmap -o demo writes a file.
 	if len(words) > 0 && (slices.Contains(commandNames, words[0]) || oldTools[words[0]] != "") {
-		root.AddCommand(demoCommand(std), manCommand(std), convertCommand(std), deliverCommand(std), diffCommand(std), grabCommand(std), certsCommand(std))
+		root.AddCommand(demoCommand(std), manCommand(std), convertCommand(std), deliverCommand(std), diffCommand(std), grabCommand(std), certsCommand(std), planCommand(std), whoseCommand(std))
 		for _, name := range toolNames {
 			root.AddCommand(toolCommand(name, std))
 		}
@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, std Streams) error {
 }
 
 // commandNames are the first words that are no network to scan; those with underscores are what completion scripts call.
-var commandNames = []string{"certs", "convert", "deliver", "demo", "diff", "grab", "help", "completion", "man", "ziterate", "zblocklist", "ztee", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+var commandNames = []string{"certs", "convert", "deliver", "demo", "diff", "grab", "help", "completion", "man", "plan", "whose", "ziterate", "zblocklist", "ztee", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
 // rootCommand returns the scan, without the commands that a first word can name; args are the whole command line.
 func rootCommand(args []string, std Streams) *cobra.Command {

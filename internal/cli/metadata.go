@@ -95,7 +95,7 @@ func describeCounts(m *monitor.Metadata, r *zmap.Report) {
 	m.OutputResults = r.Rows
 	m.Received, m.Lost, m.Fragments = r.Received, r.Lost, r.Fragments
 	m.ValidationPassed, m.ValidationFailed = r.Passed, r.Failed
-	m.SendFailures, m.PacketsSent, m.TargetsScanned, m.Unreachable = r.Refused, r.Sent+r.Refused, r.Targets, r.Unreachable
+	m.SendFailures, m.PacketsSent, m.TargetsScanned, m.Unreachable, m.Excluded = r.Refused, r.Sent+r.Refused, r.Targets, r.Unreachable, r.PassedOver
 	m.SuccessTotal, m.SuccessUnique = r.SuccessTotal, r.SuccessUnique
 	m.CooldownTotal, m.CooldownUnique, m.FailureTotal = r.CooldownTotal, r.CooldownUnique, r.FailureTotal
 	if m.GrabModule = r.Grab; r.Grab != "" {

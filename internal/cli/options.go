@@ -22,6 +22,7 @@ type scanOptions struct {
 	batch, maxRuntime, maxResults, probes, cooldown  int64
 	maxTargets                                       string
 	seed                                             *uint64
+	plan                                             string
 	retries                                          int64
 	dryRun, fastDryRun, explain                      bool
 	shards, shard                                    int64
@@ -110,6 +111,7 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 		strings.ReplaceAll(citizen.JoinClasses(citizen.Classes()), ",", ", ")+", with commas between them")
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
+	s.text(&o.plan, "plan", "", "scan what the plan in `file` says, which zmap plan has written; of several shards, the one of --shard")
 	return s.FlagSet
 }
 

@@ -73,6 +73,9 @@ func (j *job) prepare(ctx context.Context) error {
 	for _, r := range j.o.remarks {
 		j.log.Warn(r, "module", "zmap")
 	}
+	if err := j.readPlan(); err != nil {
+		return err
+	}
 	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
 	openGrab := func() error { return j.openGrab(ctx) }
 	for _, open := range []func() error{j.readTables, openGrab, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
@@ -126,6 +129,9 @@ func (j *job) summary(r *zmap.Report) string {
 	targets := fmt.Sprintf("%d targets", r.Targets)
 	if r.Unreachable > 0 {
 		targets += fmt.Sprintf(" (%d of them unreachable)", r.Unreachable)
+	}
+	if r.PassedOver > 0 {
+		targets += fmt.Sprintf(" (%d of them excluded)", r.PassedOver)
 	}
 	text := fmt.Sprintf("%s (%s): %d probes sent to %s in %s, %d refused; %d successful answers (%.2f%%), %d lost by the kernel",
 		end, r.Reason, r.Sent, targets, duration, r.Refused, r.SuccessUnique, r.HitRate(), r.Lost)

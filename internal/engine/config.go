@@ -26,6 +26,8 @@ type Config struct {
 	// Hop returns the next hop of a target, as a position in Route.Hops, and false for a target that no frame can reach:
 	// it counts as asked and as unreachable, and gets no probe. Nil means 0 for all.
 	Hop func(netip.Addr) (uint16, bool)
+	// Excluded says whether a target is passed over: it counts as asked and as passed over, and gets no probe. Nil means no target.
+	Excluded func(netip.Addr) bool
 	// Random returns the source of random words for the i-th sender's encoder; nil means that no probe needs one.
 	Random  func(i int) func() uint64
 	Sources []netip.Addr // our addresses, at least one

@@ -9,6 +9,7 @@ import (
 type Counts struct {
 	Targets     uint64 // targets asked, or about to be: their frames are made
 	Unreachable uint64 // those of them that no frame can reach, so that none was made
+	PassedOver  uint64 // those of them that got no probe, as [Config.Excluded] wanted it
 	Probes      uint64 // frames made
 	Queued      uint64 // frames handed to the link
 	Sent        uint64 // frames that left
@@ -37,8 +38,9 @@ type Counts struct {
 type sendCounts struct {
 	targets     atomic.Uint64
 	unreachable atomic.Uint64
+	excluded    atomic.Uint64
 	probes      atomic.Uint64
-	_           [104]byte // a cache line of its own, and its neighbour, which some processors fetch along
+	_           [96]byte // a cache line of its own, and its neighbour, which some processors fetch along
 }
 
 // heard are a receiver's own counters, which nobody else looks at.
@@ -91,6 +93,7 @@ func (s *Scan) Counts() Counts {
 	for i := range s.sendCounts {
 		c.Targets += s.sendCounts[i].targets.Load()
 		c.Unreachable += s.sendCounts[i].unreachable.Load()
+		c.PassedOver += s.sendCounts[i].excluded.Load()
 		c.Probes += s.sendCounts[i].probes.Load()
 	}
 	for _, tx := range s.cfg.Link.TX {

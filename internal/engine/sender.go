@@ -41,7 +41,8 @@ type sender struct {
 	slots   []link.Slot
 	done    bool // the walk, or max-targets, is at its end
 
-	unreachable uint64 // targets passed over so far
+	unreachable uint64 // targets that nobody answers for so far
+	excluded    uint64 // targets passed over so far
 }
 
 // stage is how many probes go through a stage at once: their targets, tags and shots stay in the first-level cache.
@@ -155,6 +156,7 @@ func (s *sender) fillStage(slots []link.Slot) int {
 	}
 	s.counts.targets.Add(targets)
 	s.counts.unreachable.Store(s.unreachable)
+	s.counts.excluded.Store(s.excluded)
 	s.counts.probes.Add(uint64(n))
 	return n
 }
@@ -186,6 +188,11 @@ func (s *sender) load(most int) (n int, targets uint64) {
 		shot.Target = s.targets[s.at-1]
 		shot.Try = cfg.Tries - s.pending
 		shot.Src = s.source(shot)
+		if cfg.Excluded != nil && cfg.Excluded(shot.Addr) {
+			s.pending = 0
+			s.excluded++
+			continue
+		}
 		if cfg.Hop != nil {
 			var reachable bool
 			if shot.Hop, reachable = cfg.Hop(shot.Addr); !reachable {

@@ -125,6 +125,7 @@ type Metadata struct {
 	GrabStatus    map[string]uint64 // grabs by how they ended
 
 	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
+	Excluded    uint64   // targets_excluded: those of them that were passed over at their turn; none leaves it out
 	FinalRate   *float64 // rate_at_end: as Rate, at the end of the scan; nil if it is the same, which leaves it out
 }
 

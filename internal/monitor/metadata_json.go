@@ -187,6 +187,9 @@ func (m *Metadata) addNew(o *jsonObject) {
 	if !m.Planned {
 		o.uint("recv_lost", m.Lost)
 		o.uint("targets_unreachable", m.Unreachable)
+		if m.Excluded > 0 {
+			o.uint("targets_excluded", m.Excluded)
+		}
 	}
 	o.given("receive_iface", m.ReceiveInterface)
 	m.addGrabs(o)

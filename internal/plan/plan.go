@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/zmap-go/zmap/permute"
+	"github.com/zmap-go/zmap/target"
+	"github.com/zmap-go/zmap/validate"
+)
+
+const (
+	magic   = "zmap-plan"
+	version = 1
+	// maxBytes bounds a file: a million networks are 20 MB.
+	maxBytes = 256 << 20
+)
+
+// A Plan is what all shards of a scan have in common.
+type Plan struct {
+	Made      time.Time `json:"made"`
+	Version   string    `json:"zmap_version"`
+	Probe     string    `json:"probe"`                // name of the module
+	ProbeArgs string    `json:"probe_args,omitempty"` // its arguments
+	Ports     string    `json:"ports,omitempty"`      // asked at each address, as typed; "" for probes without ports
+	Sources   string    `json:"source_ports"`         // of the probes: "32768-61000"
+	Tries     int       `json:"tries"`                // probes to each target
+	TTL       uint8     `json:"ttl"`
+	Rate      float64   `json:"rate"` // of each shard unless it is told otherwise, in probes a second; 0 is as fast as the link goes
+	Seed      uint64    `json:"seed,string"`
+	Shards    uint32    `json:"shards"`
+	Key       string    `json:"key"`      // of the probes, 32 hexadecimal digits
+	Networks  []string  `json:"networks"` // the addresses to ask, without those that are blocked
+}
+
+// Create writes p to a new file, which its owner alone may read. What is there already stays: its key may be asked for.
+func (p *Plan) Create(path string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists: a plan is never written over, since its key may be asked for", path)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err = p.WriteTo(f); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// WriteTo writes p.
+func (p *Plan) WriteTo(w io.Writer) (int64, error) {
+	body, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return 0, err
+	}
+	body = append(body, '\n')
+	n, err := fmt.Fprintf(w, "%s %d %x\n%s", magic, version, sha256.Sum256(body), body)
+	return int64(n), err
+}
+
+// Open reads the plan in a file. Shared says that others than its owner may read it.
+func Open(path string) (p *Plan, shared bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	if p, err = Read(f); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, st.Mode().Perm()&0o077 != 0, nil
+}
+
+// Read reads a plan. Of what is none it says why.
+func Read(r io.Reader) (*Plan, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > maxBytes:
+		return nil, fmt.Errorf("is no plan: it has more than %d MB", maxBytes>>20)
+	}
+	head, body, whole := bytes.Cut(text, []byte("\n"))
+	words := bytes.Split(head, []byte(" "))
+	if string(words[0]) != magic || len(words) != 3 {
+		return nil, fmt.Errorf("is no plan: line 1 is %.40q, and should begin with %q", head, magic+" ")
+	}
+	if n, err := strconv.Atoi(string(words[1])); err != nil || n != version {
+		return nil, fmt.Errorf("is a plan of version %.20q: this program reads version %d", words[1], version)
+	}
+	if sum := sha256.Sum256(body); !whole || hex.EncodeToString(sum[:]) != string(words[2]) {
+		return nil, fmt.Errorf("is damaged or cut: the %d bytes behind line 1 do not have the SHA-256 that it names", len(body))
+	}
+	p := &Plan{}
+	if err := json.Unmarshal(body, p); err != nil {
+		return nil, fmt.Errorf("is no plan: %w", err)
+	}
+	return p, p.check()
+}
+
+// check says what is wrong with a plan that somebody has made by hand.
+func (p *Plan) check() error {
+	_, err := p.ProbeKey()
+	switch {
+	case err != nil:
+		return err
+	case p.Shards == 0 || p.Tries < 1 || p.Tries > 65535 || p.Rate < 0 || len(p.Networks) == 0:
+		return fmt.Errorf("is no plan: it has %d shards, %d tries, rate %v and %d networks", p.Shards, p.Tries, p.Rate, len(p.Networks))
+	}
+	for _, n := range p.Networks {
+		if _, err := netip.ParsePrefix(n); err != nil {
+			return fmt.Errorf("is no plan: %.40q is no network", n)
+		}
+	}
+	_, err = validate.ParsePorts(p.Sources)
+	return err
+}
+
+// ProbeKey returns the key of the probes.
+func (p *Plan) ProbeKey() (k validate.Key, err error) {
+	b, err := hex.DecodeString(p.Key)
+	if err != nil || len(b) != len(k) {
+		return k, fmt.Errorf("is no plan: its key has not %d hexadecimal digits", 2*len(k))
+	}
+	copy(k[:], b)
+	return k, nil
+}
+
+// order returns the targets, and the cycle in which they are asked.
+func (p *Plan) order(ctx context.Context, ports target.Ports) (*target.Space, *permute.Cycle, error) {
+	b := target.Builder{Ports: ports}
+	if err := b.AddAllowed("", p.Networks); err != nil {
+		return nil, nil, err
+	}
+	space, err := b.Build(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := permute.New(p.Seed, permute.Grid{Rows: space.Rows(), Cols: space.Cols()})
+	return space, c, err
+}
