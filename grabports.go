@@ -23,7 +23,11 @@ func grabRange(n int) validate.Ports {
 
 // claimPorts takes source ports that no other scan with grabs has, unless the user has chosen some.
 func (s *setup) claimPorts(plan *Plan) (release func() error, err error) {
-	if s.Grab == nil || s.DryRun != nil || s.ownPorts {
+	if s.Grab == nil || s.DryRun != nil {
+		return func() error { return nil }, nil
+	}
+	defer func() { s.warnOfLocalPorts(err) }()
+	if s.ownPorts {
 		return func() error { return nil }, nil
 	}
 	for n := range grabScans {
@@ -35,5 +39,16 @@ func (s *setup) claimPorts(plan *Plan) (release func() error, err error) {
 		plan.SourcePorts = s.SourcePorts
 		return release, err
 	}
-	return nil, fmt.Errorf("find source ports: %d scans with grabs run already; give this one ports of its own (--source-port)", grabScans)
+	err = fmt.Errorf("find source ports: %d scans with grabs run already; give this one ports of its own (--source-port)", grabScans)
+	return nil, err
+}
+
+// warnOfLocalPorts says so if the kernel may give a port of the scan to a connection of its own, whose answers the scan would keep.
+func (s *setup) warnOfLocalPorts(err error) {
+	first, last, lerr := netdev.LocalPorts()
+	if err != nil || lerr != nil || s.SourcePorts.Last < first || s.SourcePorts.First > last {
+		return
+	}
+	s.Log.Warn(fmt.Sprintf("the scan's source ports %s are among those that the kernel gives to connections of this machine, %d-%d: such a connection may stand still; "+
+		"give the scan others (--source-port), or the kernel (net.ipv4.ip_local_port_range)", s.SourcePorts, first, last))
 }

@@ -28,3 +28,11 @@ func TestClaim(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLocalPorts reads what the kernel says.
+func TestLocalPorts(t *testing.T) {
+	first, last, err := LocalPorts()
+	if err != nil || first == 0 || last < first {
+		t.Errorf("%d-%d, %v", first, last, err)
+	}
+}
