@@ -3,6 +3,7 @@ package zmap
 import (
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -51,6 +52,10 @@ type Config struct {
 	Exclude string
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
 	Ports string
+	// Pairs are single targets, each with its own port, in the place of Ports; only those that the lists allow are asked, each once,
+	// in the random order of all scans. It is ranged over once, before the scan; an error ends it. A pair takes 8 bytes, and 16 at the
+	// start.
+	Pairs iter.Seq2[netip.AddrPort, error]
 
 	Probe       probe.Probe    // nil means tcp_synscan
 	Tries       int            // probes per target; 0 means 1

@@ -109,6 +109,10 @@ func (e *Explanation) addMemory(s *setup, c *course) {
 		order := c.cycle.ListedMemory(c.asked.Targets())
 		add("order of listed targets", order, order)
 	}
+	if c.pairs != nil {
+		order := c.cycle.ListedMemory(uint64(len(c.pairs)))
+		add("order of listed targets", order, order+8*uint64(len(c.pairs)))
+	}
 	add("lists of networks, addresses", space, space)
 	if s.DryRun != nil {
 		return // nobody answers

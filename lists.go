@@ -18,6 +18,7 @@ type lists struct {
 	special   *citizen.Special
 	exclude   target.Builder // what Config.Exclude blocks
 	addresses *target.List   // nil means all
+	pairs     *pairs         // nil if there are none
 }
 
 // openLists reads the lists, and reports all mistakes in them together.
@@ -29,6 +30,12 @@ func (s *setup) openLists() error {
 		}
 	}
 	l := &s.lists
+	if s.Pairs != nil && s.checkPairs() == nil { // resolve has noted what is wrong
+		var perr error
+		l.pairs, perr = readPairs(s.Pairs)
+		note("Pairs", perr)
+		s.ports = l.pairs.ports()
+	}
 	l.builder = target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
 	note("Allowlist", l.builder.AddAllowed(s.Allowlist, nil))
 	note("Networks", l.builder.AddAllowed("", s.Networks))
@@ -94,6 +101,22 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 		plan.Listed = uint64(c.list.Lines())
 	}
 	plan.Excluded, plan.Unblocked = special.Missed(c.space, c.list), special.Taken()
+	if p := s.lists.pairs; p != nil {
+		return special.Explain(s.placePairs(c, plan, p))
+	}
+	return nil
+}
+
+// placePairs makes the scan's space that of the addresses of pairs, and finds them in it.
+func (s *setup) placePairs(c *course, plan *Plan, p *pairs) (err error) {
+	list := p.addresses()
+	plan.Excluded = s.lists.special.Missed(c.space, list)
+	if c.space, err = c.space.Intersect(list); err != nil {
+		return err
+	}
+	p.locate(c.space)
+	c.asked, c.pairs = c.space, p.list
+	plan.Pairs = &Pairs{Asked: uint64(len(p.list)), Double: p.double, Denied: p.denied}
 	return nil
 }
 

@@ -36,6 +36,7 @@ func slips(t *testing.T) []slip {
 		{"Networks", func(c *Config) { c.Networks = []string{"10.0.0.0/33"} }},
 		{"Allowlist", func(c *Config) { c.Allowlist = list }},
 		{"Blocklist", func(c *Config) { c.Blocklist = "/no/such/list" }},
+		{"Pairs", func(c *Config) { c.Pairs = func(func(netip.AddrPort, error) bool) {} }},
 		{"Exclude", func(c *Config) { c.Exclude = "/no/such/list" }},
 		{"AllowSpecial", func(c *Config) { c.AllowSpecial = []citizen.Class{"odd"} }},
 		{"AddressList", func(c *Config) { c.AddressList = list }},

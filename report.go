@@ -28,6 +28,7 @@ type Plan struct {
 	Total       uint64            // addresses to ask, times ports, in all shards
 	Share       uint64            // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
 	Tries       int               // probes per target
+	Pairs       *Pairs            // single targets; nil if the scan has none
 	Listed      uint64            // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path      // interface, source addresses and next hop
 	Neighbours  int               // addresses on the local network, which are asked for their hardware addresses (ARP) first
@@ -45,6 +46,13 @@ type Plan struct {
 	Transport   grab.Transport    // what makes its connections
 	Link        string            // name of the link engine
 	Why         string            // one line: why that one
+}
+
+// Pairs are what became of the single targets of a scan.
+type Pairs struct {
+	Asked  uint64 // in all shards, each once
+	Double uint64 // were given once more
+	Denied uint64 // are not what the lists allow
 }
 
 // A Report is what a scan did. It is complete also when the scan ended early.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/zmap-go/zmap/annotate"
@@ -68,6 +69,7 @@ func resolve(c Config) (*setup, error) {
 	note("Annotate", "", s.resolveNotes())
 	note("Grab", "", s.checkGrab())
 	note("Ports", s.Ports, s.resolvePorts())
+	note("Pairs", "", s.checkPairs())
 	for _, c := range s.AllowSpecial {
 		note("AllowSpecial", "", c.Check())
 	}
@@ -175,6 +177,8 @@ func (s *setup) fillDefaults() {
 // resolvePorts reads the target ports: needed by probes that have ports, a mistake for others.
 func (s *setup) resolvePorts() error {
 	switch {
+	case s.Pairs != nil && s.Ports == "": // which have them
+		return nil
 	case s.desc.Ports && s.Ports == "" && s.desc.DefaultPort > 0:
 		s.ports = target.NewPorts(s.desc.DefaultPort)
 		return nil
@@ -260,6 +264,11 @@ func (s *setup) order(plan *Plan) (*permute.Cycle, error) {
 // order, without the rest.
 func (s *setup) walks(c *course, n int) ([]engine.Order, error) {
 	shard := permute.Shard{N: s.Shard, Of: s.Shards}
+	if c.pairs != nil {
+		listed, err := c.cycle.Listed(slices.Values(c.pairs), shard, n)
+		c.pairs, s.lists.pairs = nil, nil // which are that memory once more
+		return orders(listed), err
+	}
 	if c.list != nil {
 		listed, err := c.cycle.Listed(indexesOf(c.space, c.list), shard, n)
 		return orders(listed), err

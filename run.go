@@ -66,6 +66,7 @@ type course struct {
 	space  *target.Space // what the lists allow
 	list   *target.List  // the addresses to ask of that; nil means all
 	asked  *target.Space // what both come to
+	pairs  []uint64      // the indexes of the targets to ask, if they are single ones
 	kept   *target.Space // what Config.Exclude leaves; nil if that names nothing
 	public *target.Space // where redirects may lead, if they are among what the lists allow as well; nil without grabs
 	cycle  *permute.Cycle
@@ -93,7 +94,7 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 	for _, w := range slices.Concat(s.desc.Warnings, s.odd) {
 		s.Log.Warn(w)
 	}
-	total := c.asked.Targets()
+	total := c.targets()
 	plan.Space, plan.Asked, plan.Total = c.space, c.asked, total
 	plan.Senders = s.senders(total)
 	if c.limits, err = s.limits(plan, total); err != nil {
@@ -182,6 +183,14 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
 	report.Outputs, report.Grabs = res.Outputs, grabs.counts()
 	return err
+}
+
+// targets is how many targets there are to ask, for all shards.
+func (c *course) targets() uint64 {
+	if c.pairs != nil {
+		return uint64(len(c.pairs))
+	}
+	return c.asked.Targets()
 }
 
 // key returns the key of the probes.

@@ -37,6 +37,17 @@ var (
 	errNetwork    = errors.New("networks are not allowed in a list of addresses: name the file as an allowlist instead")
 )
 
+// NewList returns the list of some addresses of IPv4; others are left out.
+func NewList(addrs iter.Seq[netip.Addr]) *List {
+	l := &List{}
+	for addr := range addrs {
+		if a, ok := host4(addr.Unmap()); ok {
+			l.add(a)
+		}
+	}
+	return l
+}
+
 // ReadList reads a list of addresses, the first word of each line, in the forms of inet_aton(3); # begins a comment, and
 // lines without an address are passed over. Name stands for r in errors. It reads to the end and reports up to ten lines
 // that cannot be used in one error, each an [EntryError].

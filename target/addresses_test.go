@@ -224,3 +224,11 @@ func FuzzReadList(f *testing.F) {
 		}
 	})
 }
+
+// TestNewList has what it was given, and leaves out what is not of IPv4.
+func TestNewList(t *testing.T) {
+	l := NewList(slices.Values([]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.2")}))
+	if got := slices.Collect(l.All()); len(got) != 2 || got[0] != netip.MustParseAddr("10.0.0.1") || got[1] != netip.MustParseAddr("10.0.0.2") {
+		t.Errorf("got %v", got)
+	}
+}

@@ -193,6 +193,7 @@ func (j *job) statusOutputs(updates *file) []monitor.Output {
 // announce logs what was chosen.
 func (j *job) announce(p *zmap.Plan) {
 	j.warnOfExcluded(p.Excluded)
+	j.announcePairs(p)
 	if n := p.Space.Ports().Duplicates(); n > 0 {
 		j.log.Warn(fmt.Sprintf("%d target ports are named more than once; each is scanned once", n))
 	}

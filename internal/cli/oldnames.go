@@ -35,7 +35,7 @@ func ours() []string {
 		"allow-special", "annotate", "explain", "fingerprints", "found-names-file", "grab", "grab-connections", "grab-in-flight",
 		"grab-max-bytes", "grab-per-address", "grab-per-network", "grab-rate", "grab-timeout", "grab-transport", "link", "list-grab-modules",
 		"list-payloads", "max-names", "no-qdisc-bypass", "on-end", "on-hit", "on-progress", "on-start", "operator", "plan", "receive-interface",
-		"resolver", "rst", "sni-map", "summary", "syslog", "unreachable-file",
+		"resolver", "rst", "sni-map", "summary", "syslog", "targets-file", "unreachable-file",
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 
 // scanOptions are the values of a scan's command line, as typed.
 type scanOptions struct {
-	ports, output, blocklist, allowlist, addressList string
-	allowSpecial                                     []citizen.Class
+	ports, output, blocklist, allowlist, addressList, targets string
+	allowSpecial                                              []citizen.Class
 
 	rate                                             int64
 	bandwidth                                        string
@@ -111,6 +111,8 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 		strings.ReplaceAll(citizen.JoinClasses(citizen.Classes()), ",", ", ")+", with commas between them")
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
+	s.text(&o.targets, "targets-file", "", "scan the single targets in `file`, each with its own port: 192.0.2.1:443, 192.0.2.1,443, or the CSV or JSON of an "+
+		"earlier scan; lines without a port have that of --target-ports")
 	s.text(&o.plan, "plan", "", "scan what the plan in `file` says, which zmap plan has written; of several shards, the one of --shard")
 	return s.FlagSet
 }

@@ -118,7 +118,7 @@ func (j *job) outputEnv() *outputs.Env {
 	fields := j.o.fields
 	if fields == "" {
 		fields = "saddr"
-		if zmap.SeveralPorts(j.config.Ports) {
+		if zmap.SeveralPorts(j.config.Ports) || j.config.Pairs != nil {
 			fields = "saddr,sport"
 		}
 		if j.config.Grab != nil {

@@ -112,7 +112,7 @@ func (j *job) readPlan() error {
 			return fmt.Errorf("--plan has nothing to do with --%s: the plan says that", name)
 		}
 	}
-	if len(j.networks) > 0 || o.line["list-of-ips-file"] || o.line["grab"] {
+	if len(j.networks) > 0 || o.line["list-of-ips-file"] || o.line["targets-file"] || o.line["grab"] {
 		return errors.New("--plan says what is scanned and how: no networks, list of addresses or --grab beside it")
 	}
 	p, shared, err := plan.Open(o.plan)

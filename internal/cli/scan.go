@@ -76,7 +76,7 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.readPlan(); err != nil {
 		return err
 	}
-	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
+	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPairs(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
 	openGrab := func() error { return j.openGrab(ctx) }
 	for _, open := range []func() error{j.readTables, openGrab, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
 		if err == nil {

@@ -1,0 +1,97 @@
+package zmap
+
+import (
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func pairsOf(list []netip.AddrPort) iter.Seq2[netip.AddrPort, error] {
+	return func(yield func(netip.AddrPort, error) bool) {
+		for _, p := range list {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestPairs asks random pairs, some of them several times and some not allowed, in every shard: each allowed pair once, and nothing else.
+func TestPairs(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var given []netip.AddrPort
+	want := make(map[netip.AddrPort]int)
+	double, denied := 0, make(map[netip.AddrPort]bool)
+	for range 3000 {
+		p := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(r.UintN(4)), byte(r.UintN(256))}), uint16(1+r.UintN(8)*8000))
+		if r.UintN(10) == 0 {
+			p = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(r.UintN(256))}), 80)
+		}
+		given = append(given, p)
+		switch {
+		case want[p] > 0 || denied[p]:
+			double++
+		case p.Addr().IsLoopback():
+			denied[p] = true
+		default:
+			want[p] = 1
+		}
+	}
+	const shards = 3
+	for shard := range uint32(shards) {
+		report, out := dryRun(t, Config{
+			Pairs: pairsOf(given), AllowSpecial: private(), Seed: seed(9), Shards: shards, Shard: shard, Senders: 2,
+			Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")},
+		}, true)
+		if p := report.Pairs; p == nil || *p != (Pairs{uint64(len(want)), uint64(double), uint64(len(denied))}) {
+			t.Errorf("shard %d: %+v, want %d, %d and %d", shard, p, len(want), double, len(denied))
+		}
+		for _, p := range records(t, out) {
+			if want[p]--; want[p] != 0 {
+				t.Fatalf("shard %d asks %s, which is none or was asked already", shard, p)
+			}
+		}
+	}
+	for p, n := range want {
+		if n != 0 {
+			t.Errorf("%s is not asked", p)
+		}
+	}
+}
+
+// TestPairsFindTheirHosts scans pairs over a network.
+func TestPairsFindTheirHosts(t *testing.T) {
+	startNet(t)
+	_, rows := synScan()
+	list := []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:80"), netip.MustParseAddrPort("10.1.0.2:81")}
+	c := Config{Pairs: pairsOf(list), AllowSpecial: private(), Outputs: to(rows), Cooldown: 500e6}
+	r := run(t, c)
+	if r.Sent != 2 || r.Targets != 2 {
+		t.Errorf("%d probes to %d targets", r.Sent, r.Targets)
+	}
+}
+
+// TestPairsThatCannotBe are named.
+func TestPairsThatCannotBe(t *testing.T) {
+	one := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}
+	broken := func(yield func(netip.AddrPort, error) bool) { yield(netip.AddrPort{}, errors.New("line 7 is wrong")) }
+	for want, c := range map[string]Config{
+		"leave Ports out":      {Pairs: pairsOf(one), Ports: "80"},
+		"exclude each other":   {Pairs: pairsOf(one), AddressList: "testdata"},
+		"there are none":       {Pairs: pairsOf(nil)},
+		"line 7 is wrong":      {Pairs: broken},
+		"only IPv4 is scanned": {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("[2001:db8::1]:80")})},
+		"port 0 is none":       {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:0")})},
+	} {
+		c.Outputs, c.AllowSpecial = to(&table{}), private()
+		_, err := Run(t.Context(), c)
+		var wrong *ConfigError
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) || !slices.ContainsFunc(fields(err), func(f string) bool { return strings.HasPrefix(f, "Pairs") }) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
