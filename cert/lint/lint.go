@@ -1,3 +1,5 @@
+//go:build !minimal
+
 // Package lint counts what is wrong with certificates, going by zlint, which knows what RFC 5280, the CA/Browser Forum's requirements and
 // others ask of them. It is for sums over many distinct certificates, not for the judgement of one issuer.
 package lint
