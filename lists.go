@@ -35,6 +35,7 @@ func (s *setup) openLists() error {
 		l.pairs, perr = readPairs(s.Pairs)
 		note("Pairs", perr)
 		s.ports = l.pairs.ports()
+		note("Dedup", s.chooseDedup())
 	}
 	l.builder = target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
 	note("Allowlist", l.builder.AddAllowed(s.Allowlist, nil))

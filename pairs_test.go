@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zmap-go/zmap/dedup"
 )
 
 func pairsOf(list []netip.AddrPort) iter.Seq2[netip.AddrPort, error] {
@@ -70,8 +72,8 @@ func TestPairsFindTheirHosts(t *testing.T) {
 	list := []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:80"), netip.MustParseAddrPort("10.1.0.2:81")}
 	c := Config{Pairs: pairsOf(list), AllowSpecial: private(), Outputs: to(rows), Cooldown: 500e6}
 	r := run(t, c)
-	if r.Sent != 2 || r.Targets != 2 {
-		t.Errorf("%d probes to %d targets", r.Sent, r.Targets)
+	if r.Sent != 2 || r.Targets != 2 || r.Dedup != dedup.MethodWindow { // of several ports
+		t.Errorf("%d probes to %d targets, deduplication %v", r.Sent, r.Targets, r.Dedup)
 	}
 }
 

@@ -75,10 +75,9 @@ func resolve(c Config) (*setup, error) {
 	}
 	s.checkFields(note)
 	s.resolveOutputs(note)
-	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
-		note("Dedup", s.Dedup.String(), errors.New("full deduplication is for one port; use window"))
+	if s.Pairs == nil { // whose ports are not known yet
+		note("Dedup", s.Dedup.String(), s.chooseDedup())
 	}
-	s.Dedup = s.Dedup.For(s.ports.Len())
 	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
 	note("Rate", "", s.resolveRate())
 	if s.Allowlist != "" && len(s.Networks) > 0 {
@@ -192,6 +191,15 @@ func (s *setup) resolvePorts() error {
 	var err error
 	s.ports, err = target.ParsePorts(s.Ports)
 	return err
+}
+
+// chooseDedup decides how answers are remembered. The ports must be known.
+func (s *setup) chooseDedup() error {
+	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
+		return errors.New("full deduplication is for one port; use window")
+	}
+	s.Dedup = s.Dedup.For(s.ports.Len())
+	return nil
 }
 
 // checkShard says whether this machine's share exists and is one that the other machines agree on.

@@ -95,7 +95,7 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 		s.Log.Warn(w)
 	}
 	total := c.targets()
-	plan.Space, plan.Asked, plan.Total = c.space, c.asked, total
+	plan.Space, plan.Asked, plan.Total, plan.Dedup = c.space, c.asked, total, s.Dedup
 	plan.Senders = s.senders(total)
 	if c.limits, err = s.limits(plan, total); err != nil {
 		return nil, err
