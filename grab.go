@@ -28,8 +28,8 @@ import (
 // module. For that the kernel must not see the answers before, which takes a link by XDP, or nftables. Elsewhere a second
 // connection is dialled.
 //
-// A scan with grabs sends from 2,846 ports out of 10000 to 32767 that no other one of the machine has, unless SourcePorts says
-// otherwise: they should be none of those that the kernel gives to its own connections (net.ipv4.ip_local_port_range), nor of
+// A scan with grabs sends from 10,000 ports out of 10000 to 32767 that no other one of the machine has, or 1,824 if there are others,
+// unless SourcePorts says otherwise: they should be none of those that the kernel gives to its own connections (net.ipv4.ip_local_port_range), nor of
 // another scan.
 type Grab struct {
 	Module    grab.Module

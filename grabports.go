@@ -10,15 +10,19 @@ import (
 
 const (
 	firstGrabPort = 10_000 // with what is above they lie below net.ipv4.ip_local_port_range, which begins at 32768
-	grabPorts     = 2846   // source ports of one scan
+	mostGrabPorts = 10_000 // source ports of the first scan: a host that closed a connection remembers its ports for a minute
+	moreGrabPorts = 1824   // of each other one
 	grabScans     = 8      // at once in one network namespace
 )
 
 // grabRange returns the source ports of the n-th scan with grabs at once. A scan keeps answers to its ports from the kernel, and so
 // from all others: two with ports in common would take each other's.
 func grabRange(n int) validate.Ports {
-	first := uint16(firstGrabPort + n*grabPorts)
-	return validate.Ports{First: first, Last: first + grabPorts - 1}
+	if n == 0 {
+		return validate.Ports{First: firstGrabPort, Last: firstGrabPort + mostGrabPorts - 1}
+	}
+	first := uint16(firstGrabPort + mostGrabPorts + (n-1)*moreGrabPorts)
+	return validate.Ports{First: first, Last: first + moreGrabPorts - 1}
 }
 
 // claimPorts takes source ports that no other scan with grabs has, unless the user has chosen some.

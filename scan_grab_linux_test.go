@@ -178,8 +178,10 @@ func TestGrabsAtOnce(t *testing.T) {
 	close(ports)
 	seen := make(map[validate.Ports]bool)
 	for p := range ports {
-		if seen[p] || p.Size() != grabPorts {
-			t.Errorf("ports %v, with others %v", p, seen)
+		for o := range seen {
+			if p.First <= o.Last && o.First <= p.Last {
+				t.Errorf("ports %v and %v", p, o)
+			}
 		}
 		seen[p] = true
 	}
@@ -199,10 +201,9 @@ func (chatty) Describe() grab.Description {
 
 // TestGrabTransports has the module choose, and dials where nothing else can be had.
 func TestGrabTransports(t *testing.T) {
-	hosts := prefix("10.1.0.0/26")
-	net := startNet(t, lab.Hosts{Prefix: hosts, Kind: lab.Kernel})
+	net := startNet(t, lab.Hosts{Prefix: prefix("10.1.0.0/24"), Kind: lab.Kernel})
 	tellNames(t, net, 5000)
-	for _, test := range []struct {
+	for i, test := range []struct {
 		module grab.Module
 		forced grab.Transport
 		want   grab.Transport
@@ -212,6 +213,7 @@ func TestGrabTransports(t *testing.T) {
 		{chatty{}, grab.Oneshot, grab.Oneshot},
 		{askName{}, grab.Dial, grab.Dial},
 	} {
+		hosts := prefix(fmt.Sprintf("10.1.0.%d/26", 64*i)) // others each time, for a host remembers connections for a minute
 		c, rows := grabScan(hosts.String())
 		c.Link, c.Grab.Module, c.Grab.Transport = "socket", test.module, test.forced
 		if r := run(t, c); r.Transport != test.want {

@@ -144,7 +144,7 @@ func shardOptions(o *scanOptions) *pflag.FlagSet {
 
 func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
-	s.text(&o.sourcePorts, "source-port", "s", "send from `port` or port range (default 32768-61000, and with --grab 2846 of 10000-32767 that no other such scan has)")
+	s.text(&o.sourcePorts, "source-port", "s", "send from `port` or port range (default 32768-61000, and with --grab those of 10000-32767 that no other such scan has)")
 	s.text(&o.checkPort, "validate-source-port", "", "`choice`, enable or disable: must answers come from the port asked? (default: as the probe has it)")
 	s.text(&o.sources, "source-ip", "S", "send from these `addresses`: 192.0.2.1, 192.0.2.1-192.0.2.9, or a list of both")
 	s.text(&o.gatewayMAC, "gateway-mac", "G", "hardware `address` of the next hop; without it, it is looked up and asked for by ARP")
