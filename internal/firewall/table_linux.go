@@ -173,9 +173,11 @@ func addresses(c *nftables.Conn, t *nftables.Table, local []netip.Addr, v6 bool)
 	if len(elements) == 0 {
 		return nil, false, nil
 	}
-	set = &nftables.Set{Table: t, Anonymous: true, Constant: true, KeyType: nftables.TypeIPAddr}
+	// With a number of its own, and the name that the kernel fills in then: the library draws numbers from a counter that all of the
+	// process shares, without a lock.
+	set = &nftables.Set{Table: t, ID: 4, Name: "__set%d", Anonymous: true, Constant: true, KeyType: nftables.TypeIPAddr}
 	if v6 {
-		set.KeyType = nftables.TypeIP6Addr
+		set.ID, set.KeyType = 6, nftables.TypeIP6Addr
 	}
 	return set, false, c.AddSet(set, elements)
 }
