@@ -95,29 +95,26 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 			return err
 		}
 	}
-	if c.asked, c.list = c.space, s.lists.addresses; c.list != nil {
-		if c.asked, err = c.space.Intersect(c.list); err != nil {
+	c.asked, c.list = c.space, s.lists.addresses
+	listed, single := c.list, s.lists.pairs
+	if single != nil {
+		listed = single.addresses()
+	}
+	if listed != nil {
+		if c.asked, err = c.space.Intersect(listed); err != nil {
 			return special.Explain(err)
 		}
+	}
+	if c.list != nil {
 		plan.Listed = uint64(c.list.Lines())
 	}
-	plan.Excluded, plan.Unblocked = special.Missed(c.space, c.list), special.Taken()
-	if p := s.lists.pairs; p != nil {
-		return special.Explain(s.placePairs(c, plan, p))
+	plan.Excluded, plan.Unblocked = special.Missed(c.space, listed), special.Taken()
+	if single != nil {
+		c.space = c.asked
+		single.locate(c.space)
+		c.pairs = single.list
+		plan.Pairs = &Pairs{Asked: uint64(len(single.list)), Double: single.double, Denied: single.denied}
 	}
-	return nil
-}
-
-// placePairs makes the scan's space that of the addresses of pairs, and finds them in it.
-func (s *setup) placePairs(c *course, plan *Plan, p *pairs) (err error) {
-	list := p.addresses()
-	plan.Excluded = s.lists.special.Missed(c.space, list)
-	if c.space, err = c.space.Intersect(list); err != nil {
-		return err
-	}
-	p.locate(c.space)
-	c.asked, c.pairs = c.space, p.list
-	plan.Pairs = &Pairs{Asked: uint64(len(p.list)), Double: p.double, Denied: p.denied}
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (r *HTTPResult) Names() []grab.FoundName {
 
 // Shown returns the certificates of the host that the answer is from.
 func (r *HTTPResult) Shown() *cert.Chain {
-	if r.Response == nil || r.Response.Request.TLS == nil {
+	if r.Response == nil {
 		return nil
 	}
 	return r.Response.Request.TLS.Shown()

@@ -181,8 +181,13 @@ func (r *TLSResult) Names() []grab.FoundName {
 	return all
 }
 
-// Shown returns the server's certificates.
-func (r *TLSResult) Shown() *cert.Chain { return r.shown }
+// Shown returns the server's certificates; of no handshake there are none.
+func (r *TLSResult) Shown() *cert.Chain {
+	if r == nil {
+		return nil
+	}
+	return r.shown
+}
 
 // WantsName says that no name was sent and that one is needed.
 func (r *TLSResult) WantsName() bool { return r.SNIRequired }

@@ -44,12 +44,7 @@ func (t *turned) Names() []grab.FoundName {
 }
 
 // Shown returns the server's certificates.
-func (t *turned) Shown() *cert.Chain {
-	if t.TLS == nil {
-		return nil
-	}
-	return t.TLS.Shown()
-}
+func (t *turned) Shown() *cert.Chain { return t.TLS.Shown() }
 
 // WantsName says that the server would not shake hands without a name.
 func (t *turned) WantsName() bool { return t.TLS != nil && t.TLS.WantsName() }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmap-go/zmap/cert"
+	"github.com/zmap-go/zmap/cert/lint"
 	"github.com/zmap-go/zmap/internal/outputs"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/sink"
@@ -60,11 +61,11 @@ func certsCommand(std Streams) *cobra.Command {
 // run reads all results and prints what they come to.
 func (r *certReport) run(ctx context.Context, log *slog.Logger, results []string) error {
 	c := cert.NewCensus()
-	var l *linter
+	var l *lint.Linter
 	if r.lint {
 		var err error
-		if l, err = newLinter(); err != nil {
-			return err
+		if l, err = lint.New(); err != nil {
+			return fmt.Errorf("--lint: %w", err)
 		}
 	}
 	err := eachResult(ctx, log, results, func(host string, crt *cert.Certificate) {
@@ -72,7 +73,7 @@ func (r *certReport) run(ctx context.Context, log *slog.Logger, results []string
 			l.Add(crt.DER)
 		}
 	})
-	var found *lintReport
+	var found *lint.Report
 	if l != nil {
 		found = l.Close()
 	}
@@ -204,7 +205,7 @@ func leafIn(doc any) []byte {
 }
 
 // print writes what was asked for.
-func (r *certReport) print(c *cert.Census, lint *lintReport) error {
+func (r *certReport) print(c *cert.Census, found *lint.Report) error {
 	var err error
 	switch {
 	case r.expiring > 0:
@@ -212,10 +213,10 @@ func (r *certReport) print(c *cert.Census, lint *lintReport) error {
 	case r.json:
 		err = json.NewEncoder(r.out).Encode(struct {
 			*cert.Summary
-			Lint *lintReport `json:"lint,omitempty"`
-		}{c.Summary(r.now, int(r.entries)), lint})
+			Lint *lint.Report `json:"lint,omitempty"`
+		}{c.Summary(r.now, int(r.entries)), found})
 	default:
-		err = errors.Join(r.printSummary(c.Summary(r.now, int(r.entries))), r.printLint(lint))
+		err = errors.Join(r.printSummary(c.Summary(r.now, int(r.entries))), r.printLint(found))
 	}
 	return sink.WriteError(err)
 }
@@ -277,7 +278,7 @@ func (r *certReport) printSummary(s *cert.Summary) error {
 }
 
 // printLint prints the rules that are broken, the gravest first.
-func (r *certReport) printLint(found *lintReport) error {
+func (r *certReport) printLint(found *lint.Report) error {
 	if found == nil {
 		return nil
 	}
