@@ -1,6 +1,7 @@
 package zmap
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -95,6 +96,9 @@ type Config struct {
 	Qdisc      link.QdiscMode // zero means that frames pass by the kernel's traffic control
 	RST        link.RSTPolicy // what becomes of connections that hosts accept; zero leaves them to the kernel, as C ZMap does
 
+	// Checkpoint, if set, lets another process carry the scan on when this one was killed.
+	Checkpoint *Checkpoint
+
 	// DryRun, if set, gets the frames instead of the network.
 	DryRun *DryRun
 
@@ -130,13 +134,20 @@ type Output struct {
 const Unlimited = math.MaxFloat64
 
 // A Control steers a scan while it runs. Its methods may be called from any goroutine.
-type Control struct{ scan *engine.Scan }
+type Control struct {
+	scan    *engine.Scan
+	exclude func(context.Context) error
+}
 
 // Rate returns the rate that the scan aims at, in probes per second of all senders together; 0 means not limited.
 func (c *Control) Rate() float64 { return c.scan.Rate() }
 
 // SetRate changes it, from each sender's next probe on; 0 means as fast as the link goes.
 func (c *Control) SetRate(pps float64) { c.scan.SetRate(pps) }
+
+// ReadExclude reads Config.Exclude once more, which may name other networks by now: from the next probe on those are passed over, and
+// grabbed no more. If it has mistakes, the list before it stays. Names of hosts on it are looked up.
+func (c *Control) ReadExclude(ctx context.Context) error { return c.exclude(ctx) }
 
 // The engine's own words for a running scan.
 type (

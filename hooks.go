@@ -207,13 +207,13 @@ func (e *event) copy(row *record.Record) {
 }
 
 // start tells that the scan is about to begin, and waits for the hook.
-func (h *hooks) start(plan *Plan, scan *engine.Scan) {
+func (h *hooks) start(plan *Plan, control *Control) {
 	if h == nil {
 		return
 	}
-	h.scan.Store(scan)
+	h.scan.Store(control.scan)
 	if h.Start != nil {
-		h.queue.Do(hookStart, func(e *event) { e.plan, e.control = plan, &Control{scan} })
+		h.queue.Do(hookStart, func(e *event) { e.plan, e.control = plan, control })
 	}
 }
 

@@ -50,8 +50,8 @@ func (s *setup) openLists() error {
 	}
 	note("Blocklist", err)
 	if s.Exclude != "" {
-		l.exclude = target.Builder{Resolver: net.DefaultResolver, IgnoreErrors: s.IgnoreListErrors}
-		note("Exclude", citizen.ReadBlocklist(&l.exclude, s.Exclude))
+		l.exclude, err = s.readExclude()
+		note("Exclude", err)
 	}
 	if s.AddressList != "" {
 		l.addresses, err = readAddresses(s.AddressList)
@@ -85,10 +85,9 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 		return special.Explain(err)
 	}
 	if s.Exclude != "" {
-		if c.kept, err = s.lists.exclude.Build(ctx); err != nil {
-			return fmt.Errorf("exclude %s: %w", s.Exclude, err)
+		if err := s.exclude(ctx, c, &s.lists.exclude); err != nil {
+			return err
 		}
-		s.logIgnored(&s.lists.exclude)
 	}
 	if s.Grab != nil {
 		if c.public, err = publicSpace(ctx); err != nil {
@@ -115,6 +114,23 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 		c.pairs = single.list
 		plan.Pairs = &Pairs{Asked: uint64(len(single.list)), Double: single.double, Denied: single.denied}
 	}
+	return nil
+}
+
+// readExclude reads the list of what is passed over.
+func (s *setup) readExclude() (b target.Builder, err error) {
+	b = target.Builder{Resolver: net.DefaultResolver, IgnoreErrors: s.IgnoreListErrors}
+	return b, citizen.ReadBlocklist(&b, s.Exclude)
+}
+
+// exclude has the scan pass over what is on a list, from now on.
+func (s *setup) exclude(ctx context.Context, c *course, b *target.Builder) error {
+	kept, err := b.Build(ctx)
+	if err != nil {
+		return fmt.Errorf("exclude %s: %w", s.Exclude, err)
+	}
+	s.logIgnored(b)
+	c.kept.Store(kept)
 	return nil
 }
 

@@ -29,6 +29,7 @@ type Plan struct {
 	Share       uint64            // those of this shard, no more than MaxTargets lets it ask; about, if there are several shards
 	Tries       int               // probes per target
 	Pairs       *Pairs            // single targets; nil if the scan has none
+	Resumed     *Resumption       // what an earlier process has done of the scan; nil if it begins
 	Listed      uint64            // addresses in the list of addresses, 0 without one
 	Path        *netdev.Path      // interface, source addresses and next hop
 	Neighbours  int               // addresses on the local network, which are asked for their hardware addresses (ARP) first

@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/filter"
+	"github.com/zmap-go/zmap/internal/checkpoint"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/link/rawip"
@@ -39,6 +40,7 @@ type setup struct {
 	lists  lists
 	hooks  *hooks
 	made   func(*engine.Scan) // called, if set, with the scan before it begins
+	state  *checkpoint.State  // that is carried on; nil for a scan that begins
 
 	ownPorts bool // the user has chosen the source ports
 }
@@ -80,6 +82,7 @@ func resolve(c Config) (*setup, error) {
 	}
 	note("Shard", strconv.FormatUint(uint64(s.Shard), 10), s.checkShard())
 	note("Rate", "", s.resolveRate())
+	note("Checkpoint", "", s.checkCheckpoint())
 	if s.Allowlist != "" && len(s.Networks) > 0 {
 		s.odd = append(s.odd, fmt.Sprintf("networks are named, and there is the allowlist %s: both are scanned", s.Allowlist))
 	}

@@ -8,10 +8,12 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/grab"
+	"github.com/zmap-go/zmap/internal/checkpoint"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/internal/firewall"
 	"github.com/zmap-go/zmap/internal/netdev"
@@ -42,6 +44,11 @@ func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, e
 	report := &Report{}
 	s, err := resolve(c)
 	s.tell(&report.Plan)
+	if err == nil {
+		if cerr := s.openCheckpoint(); cerr != nil {
+			err = &ConfigError{Field: "Checkpoint", Err: cerr}
+		}
+	}
 	if err = errors.Join(err, s.openLists()); err != nil {
 		return report, errors.Join(err, c.closeUnused())
 	}
@@ -63,12 +70,12 @@ func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, e
 // A course is what a scan comes to once its lists are read and the way to its targets is found: all that there is to know
 // before the first packet.
 type course struct {
-	space  *target.Space // what the lists allow
-	list   *target.List  // the addresses to ask of that; nil means all
-	asked  *target.Space // what both come to
-	pairs  []uint64      // the indexes of the targets to ask, if they are single ones
-	kept   *target.Space // what Config.Exclude leaves; nil if that names nothing
-	public *target.Space // where redirects may lead, if they are among what the lists allow as well; nil without grabs
+	space  *target.Space                // what the lists allow
+	list   *target.List                 // the addresses to ask of that; nil means all
+	asked  *target.Space                // what both come to
+	pairs  []uint64                     // the indexes of the targets to ask, if they are single ones
+	kept   atomic.Pointer[target.Space] // what Config.Exclude leaves; nil if that names nothing. The last list that was read counts
+	public *target.Space                // where redirects may lead, if they are among what the lists allow as well; nil without grabs
 	cycle  *permute.Cycle
 	limits engine.Limits
 	seen   dedup.Seen
@@ -133,7 +140,20 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return err
 	}
+	var same []checkpoint.Trait
+	if s.Checkpoint != nil {
+		same = s.traits(c, plan) // while the pairs are there
+	}
 	walks, err := s.walks(c, plan.Senders)
+	if err != nil {
+		return err
+	}
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	keeper, from, err := s.keep(c, same, key, walks, report)
+	defer func() { err = errors.Join(err, keeper.close()) }()
 	if err != nil {
 		return err
 	}
@@ -156,19 +176,15 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	grabs := s.grabs(c, l, plan)
 	defer func() { err = errors.Join(err, grabs.close()) }()
-	key, err := s.key()
-	if err != nil {
-		return err
-	}
 	if err := s.beginStores(plan); err != nil {
 		report.Reason = engine.SinkFailed
 		return err
 	}
 	scan, err := engine.New(engine.Config{
-		Space: c.space, Walks: walks, Total: plan.Total / uint64(s.Shards), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
+		Space: c.space, Walks: walks, Total: plan.Total/uint64(s.Shards) - min(from.Asked(), plan.Total/uint64(s.Shards)), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
-		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(),
+		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from,
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {
@@ -177,7 +193,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if s.made != nil {
 		s.made(scan)
 	}
-	s.hooks.start(plan, scan)
+	s.hooks.start(plan, &Control{scan: scan, exclude: s.excluder(c)})
 	res, err := scan.Run(ctx)
 	report.Counts, report.Reason, report.FinalRate = res.Counts, res.Reason, scan.Rate()
 	report.SendStart, report.SendEnd, report.RecvStart, report.RecvEnd = res.SendStart, res.SendEnd, res.RecvStart, res.RecvEnd
@@ -203,15 +219,30 @@ func (s *setup) key() (validate.Key, error) {
 
 // excluded says which targets are passed over, nil if none are.
 func (c *course) excluded() func(netip.Addr) bool {
-	if c.kept == nil {
+	if c.kept.Load() == nil {
 		return nil
 	}
-	return func(a netip.Addr) bool { return !c.kept.Contains(a) }
+	return func(a netip.Addr) bool { return !c.kept.Load().Contains(a) }
+}
+
+// excluder returns what reads Config.Exclude again.
+func (s *setup) excluder(c *course) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if s.Exclude == "" {
+			return errors.New("the scan has no list of exclusions to read again")
+		}
+		b, err := s.readExclude()
+		if err != nil {
+			return err
+		}
+		return s.exclude(ctx, c, &b)
+	}
 }
 
 // mayAsk says whether an address is one of those that the scan may ask.
 func (c *course) mayAsk(a netip.Addr) bool {
-	return c.space.Contains(a) && (c.kept == nil || c.kept.Contains(a))
+	kept := c.kept.Load()
+	return c.space.Contains(a) && (kept == nil || kept.Contains(a))
 }
 
 // indexes is one more than the highest index of a target in space.

@@ -84,8 +84,8 @@ func TestOutputThatDoesNotOpen(t *testing.T) {
 	}
 }
 
-// A keeper is a store that notes what it is told, in order.
-type keeper struct {
+// A storing is a store that notes what it is told, in order.
+type storing struct {
 	badSink
 	begin   error
 	calls   []string
@@ -93,22 +93,22 @@ type keeper struct {
 	outcome sink.Outcome
 }
 
-func (k *keeper) Begin(s sink.Scan) error {
+func (k *storing) Begin(s sink.Scan) error {
 	k.calls, k.scan = append(k.calls, "begin"), s
 	return k.begin
 }
 
-func (k *keeper) Open(s *record.Schema) error {
+func (k *storing) Open(s *record.Schema) error {
 	k.calls = append(k.calls, "open")
 	return k.badSink.Open(s)
 }
 
-func (k *keeper) End(o sink.Outcome) error {
+func (k *storing) End(o sink.Outcome) error {
 	k.calls, k.outcome = append(k.calls, "end"), o
 	return nil
 }
 
-func (k *keeper) Close() error {
+func (k *storing) Close() error {
 	k.calls = append(k.calls, "close")
 	return k.badSink.Close()
 }
@@ -120,14 +120,14 @@ func TestStores(t *testing.T) {
 	c, _ := synScan("10.5.0.0/28")
 	for _, k := range []struct {
 		name  string
-		store keeper
+		store storing
 		calls string
 		rows  int
 	}{
-		{"good", keeper{}, "begin open end close", 16},
-		{"no begin", keeper{begin: errFull}, "begin close", 0},
-		{"no open", keeper{badSink: badSink{open: errFull}}, "begin open close", 0},
-		{"no write", keeper{badSink: badSink{write: errFull}}, "begin open close", 0},
+		{"good", storing{}, "begin open end close", 16},
+		{"no begin", storing{begin: errFull}, "begin close", 0},
+		{"no open", storing{badSink: badSink{open: errFull}}, "begin open close", 0},
+		{"no write", storing{badSink: badSink{write: errFull}}, "begin open close", 0},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			c.Outputs = to(&k.store)

@@ -16,7 +16,7 @@ import (
 // comes to the listed indexes, and jumps from one to the next. For a long one
 // it does go through the walk, with the list in a bitmap.
 type Listed struct {
-	walk *Walk  // in the first way it stays behind: only Mark and Resume move it
+	walk *Walk  // in the first way it stays behind: only Resume moves it
 	set  bitmap // of the second way; nil in the first
 
 	powers *powers
@@ -165,12 +165,22 @@ func (l *Listed) rewindSifted(n uint64) uint64 {
 
 // Mark returns the place the walk is at, the same as a Walk would return there:
 // a mark does not know whether there was a list, nor which. It does not allocate.
-func (l *Listed) Mark() Mark {
-	if l.set == nil {
-		l.walk.goTo(l.behind)
+func (l *Listed) Mark() Mark { return l.walk.MarkAt(l.Step()) }
+
+// Step returns how many elements are behind the walk, listed or not. It costs
+// nothing.
+func (l *Listed) Step() uint64 {
+	if l.set != nil {
+		return l.walk.Step()
 	}
-	return l.walk.Mark()
+	return l.behind
 }
+
+// MarkAt is that of Walk.
+func (l *Listed) MarkAt(step uint64) Mark { return l.walk.MarkAt(step) }
+
+// Locate is that of Walk.
+func (l *Listed) Locate(position uint64) (step uint64, ok bool) { return l.walk.Locate(position) }
 
 // Resume takes the walk to m, wherever the walk is now. It refuses what
 // Walk.Resume refuses. The mark of a scan that had another list, or none, is

@@ -25,13 +25,29 @@ type Mark struct {
 }
 
 // Mark returns the place the walk is at. It does not allocate.
-func (w *Walk) Mark() Mark {
+func (w *Walk) Mark() Mark { return w.MarkAt(w.Step()) }
+
+// Step returns how many elements are behind the walk. It costs nothing.
+func (w *Walk) Step() uint64 { return w.length - w.left }
+
+// MarkAt returns what Mark returned when that many elements, at most all, were behind the walk. Unlike the other methods it may be called
+// while the walk's owner uses it.
+func (w *Walk) MarkAt(step uint64) Mark {
 	c := w.cycle
 	return Mark{
 		Seed: c.seed, Grid: c.grid, Shard: w.shard,
 		Thread: w.thread, Threads: w.threads,
-		Step: w.length - w.left, Element: reduce(w.x, c.prime),
+		Step: step, Element: c.element(w.start + step),
 	}
+}
+
+// Locate returns how many elements of the walk come before the one that is the given number of steps from the start of the cycle (see
+// [Cycle.Position]); false if that is in the walk of another shard or thread. It may be called as MarkAt may.
+func (w *Walk) Locate(position uint64) (step uint64, ok bool) {
+	if position < w.start || position-w.start >= w.length {
+		return 0, false
+	}
+	return position - w.start, true
 }
 
 // Resume takes the walk to m, wherever the walk is now. It refuses a mark of

@@ -18,6 +18,8 @@ type Compressor interface {
 	io.Writer
 	Flusher
 	io.Closer
+	// Reset begins another compressed text, which goes to w. A reader takes the two for one.
+	Reset(w io.Writer)
 }
 
 // Compress returns a writer to w that compresses as the name of a file asks for: by gzip (RFC 1952) if it ends in .gz, by
@@ -35,8 +37,9 @@ func Compress(name string, w io.Writer) (Compressor, error) {
 // plain is a compressor that does not compress.
 type plain struct{ io.Writer }
 
-func (plain) Flush() error { return nil }
-func (plain) Close() error { return nil }
+func (plain) Flush() error    { return nil }
+func (plain) Close() error    { return nil }
+func (plain) Reset(io.Writer) {}
 
 // maxWindow is how far back a zstd text may refer, and so about the memory that reading one takes: that of zstd -d.
 const maxWindow = 128 << 20

@@ -3,14 +3,18 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
 // A File is the file, or standard output, that a sink writes to. It does not collect, unless it compresses: sinks do. Its
 // errors name the path.
 type File struct {
-	file     *os.File
+	name     string
+	w        io.Writer
+	own      io.Closer // what Close closes; nil for what belongs to somebody else
 	packed   Compressor
+	held     bool // the compressor has something that the end of a text is missing for
 	standard bool
 }
 
@@ -21,34 +25,52 @@ type File struct {
 // ignores it (os/signal): commands that want [ErrReaderGone] do one of these.
 func Create(path string) (*File, error) {
 	if path == "-" || path == "" {
-		return &File{file: os.Stdout, packed: plain{os.Stdout}, standard: true}, nil
+		return &File{name: os.Stdout.Name(), w: os.Stdout, packed: plain{os.Stdout}, standard: true}, nil
 	}
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("create output file: %w", err)
 	}
-	packed, err := Compress(path, f)
+	file, err := NewFile(path, f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create output file %s: %w", path, err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return &File{file: f, packed: packed}, nil
+	file.own = f
+	return file, nil
+}
+
+// NewFile is Create for a file that is open, or another writer, and stays open. Its name says how it is compressed. To be carried on
+// in another process ([Resumer]) it must be a regular [os.File], or have the methods of one.
+func NewFile(name string, w io.Writer) (*File, error) {
+	packed, err := Compress(name, w)
+	if err != nil {
+		return nil, fmt.Errorf("create output file %s: %w", name, err)
+	}
+	return &File{name: name, w: w, packed: packed}, nil
 }
 
 // Name returns the path of the file.
-func (f *File) Name() string { return f.file.Name() }
+func (f *File) Name() string { return f.name }
 
 // Write implements [io.Writer].
-func (f *File) Write(b []byte) (int, error) { return f.packed.Write(b) }
+func (f *File) Write(b []byte) (int, error) {
+	f.held = true
+	return f.packed.Write(b)
+}
 
 // Flush implements [Flusher]: what was written is in the file, and readable, if the program ends in any way.
 func (f *File) Flush() error { return f.packed.Flush() }
 
-// Close ends what is compressed and closes the file. Standard output stays open.
+// Close ends what is compressed and closes the file, if Create has opened it. Standard output stays open.
 func (f *File) Close() error {
 	if f.standard {
 		return nil
 	}
-	if err := errors.Join(f.packed.Close(), f.file.Close()); err != nil {
+	err := f.packed.Close()
+	if f.own != nil {
+		err = errors.Join(err, f.own.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("close output file: %w", err)
 	}
 	return nil

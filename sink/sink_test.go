@@ -203,7 +203,7 @@ func TestReaderGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewCSV(&File{file: w, packed: plain{w}}, Options{Fields: "saddr"})
+	s := NewCSV(&File{w: w, packed: plain{w}}, Options{Fields: "saddr"})
 	if err := s.Open(synSchema()); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = NewCSV(&File{file: f, packed: plain{f}}, Options{Fields: "saddr"}).Open(synSchema())
+	err = NewCSV(&File{w: f, packed: plain{f}}, Options{Fields: "saddr"}).Open(synSchema())
 	if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrReaderGone) || !strings.Contains(err.Error(), full) {
 		t.Errorf("open: got %v, want one that names %s", err, full)
 	}

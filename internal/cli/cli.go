@@ -123,6 +123,21 @@ var commandNames = []string{"certs", "convert", "deliver", "demo", "diff", "grab
 
 // rootCommand returns the scan, without the commands that a first word can name; args are the whole command line.
 func rootCommand(args []string, std Streams) *cobra.Command {
+	root, o, list := newRoot(args, std)
+	root.RunE = func(cmd *cobra.Command, networks []string) error {
+		if o.resume != "" {
+			return replay(cmd.Context(), o.resume, args, std)
+		}
+		if err := o.settle(cmd.Flags(), std.Etc); err != nil {
+			return err
+		}
+		return scan(cmd.Context(), o, networks, list, std)
+	}
+	return root
+}
+
+// newRoot returns the command of the scan, which does nothing yet, with its options.
+func newRoot(args []string, std Streams) (*cobra.Command, *scanOptions, []section) {
 	o := defaults()
 	o.argv = args
 	list := sections(o)
@@ -132,12 +147,6 @@ func rootCommand(args []string, std Streams) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, networks []string) error {
-			if err := o.settle(cmd.Flags(), std.Etc); err != nil {
-				return err
-			}
-			return scan(cmd.Context(), o, networks, list, std)
-		},
 	}
 	for _, s := range list {
 		root.Flags().AddFlagSet(s.flags)
@@ -155,7 +164,7 @@ func rootCommand(args []string, std Streams) *cobra.Command {
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	return root
+	return root, o, list
 }
 
 // exitStatus is an error that only carries an exit code: what there was to say has been said.

@@ -16,7 +16,7 @@ import (
 // that name files are left to the shell; nothing is offered for the rest, nor for networks.
 func offerValues(root *cobra.Command) {
 	files := map[string]bool{
-		"output-file": true, "blocklist-file": true, "allowlist-file": true, "list-of-ips-file": true, "targets-file": true, "plan": true, "log-file": true,
+		"output-file": true, "blocklist-file": true, "allowlist-file": true, "list-of-ips-file": true, "targets-file": true, "plan": true, "checkpoint": true, "resume": true, "exclude-file": true, "log-file": true,
 		"metadata-file": true, "annotate": true, "status-updates-file": true,
 	}
 	values := map[string][]string{

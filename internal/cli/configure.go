@@ -46,8 +46,14 @@ func (j *job) setTargets() error {
 	c, o := &j.config, j.o
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
 	c.IgnoreListErrors = o.ignoreListErrors
-	c.Seed, c.Shard, c.Shards = o.seed, uint32(o.shard), uint32(o.shards)
 	var errs []error
+	switch {
+	case o.excludeFile != "" && c.Exclude != "":
+		errs = append(errs, fmt.Errorf("--exclude-file and --blocklist-file beside a plan do the same: put %s and %s into one file", o.excludeFile, c.Exclude))
+	case o.excludeFile != "":
+		c.Exclude = o.excludeFile
+	}
+	c.Seed, c.Shard, c.Shards = o.seed, uint32(o.shard), uint32(o.shards)
 	switch {
 	case !o.ownList:
 		c.AllowSpecial = o.allowSpecial

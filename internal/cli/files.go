@@ -61,6 +61,18 @@ func (j *job) openWith(option, path string, flags int) (*file, error) {
 	return j.files[len(j.files)-1], nil
 }
 
+// openGrowing is open for a file that a scan which is carried on goes on writing.
+func (j *job) openGrowing(option, path string) (*file, error) {
+	if j.o.resume == "" {
+		return j.open(option, path)
+	}
+	f, err := j.openWith(option, path, os.O_APPEND)
+	if err == nil {
+		f.begun = true
+	}
+	return f, err
+}
+
 // sameFile says whether two regular files are the same.
 func sameFile(a, b os.FileInfo) bool { return a.Mode().IsRegular() && os.SameFile(a, b) }
 
@@ -148,7 +160,7 @@ func (j *job) openStatus() error {
 	var updates *file
 	if j.o.statusFile != "" {
 		var err error
-		if updates, err = j.open("status-updates-file", j.o.statusFile); err != nil {
+		if updates, err = j.openGrowing("status-updates-file", j.o.statusFile); err != nil {
 			return err
 		}
 	}
@@ -180,7 +192,7 @@ func (j *job) statusOutputs(updates *file) []monitor.Output {
 		outputs = append(outputs, monitor.NewStatus(j.std.Err, form))
 	}
 	if updates != nil {
-		csv, err := monitor.NewCSV(updates, nil)
+		csv, err := newUpdates(updates)
 		if err != nil {
 			j.log.Warn("write status: " + err.Error())
 		} else {
@@ -190,10 +202,19 @@ func (j *job) statusOutputs(updates *file) []monitor.Output {
 	return outputs
 }
 
+// newUpdates writes rows of status to a file, behind those that are there.
+func newUpdates(f *file) (*monitor.CSV, error) {
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && st.Size() > 0 {
+		return monitor.ContinueCSV(f, nil), nil
+	}
+	return monitor.NewCSV(f, nil)
+}
+
 // announce logs what was chosen.
 func (j *job) announce(p *zmap.Plan) {
 	j.warnOfExcluded(p.Excluded)
 	j.announcePairs(p)
+	j.announceResumption(p.Resumed)
 	if n := p.Space.Ports().Duplicates(); n > 0 {
 		j.log.Warn(fmt.Sprintf("%d target ports are named more than once; each is scanned once", n))
 	}

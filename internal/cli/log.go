@@ -60,7 +60,7 @@ func (j *job) openLogFile() (*file, error) {
 	if j.o.logFile == "" {
 		return nil, nil
 	}
-	f, err := j.open("log-file", j.o.logFile)
+	f, err := j.openGrowing("log-file", j.o.logFile)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,9 @@ func (j *job) describe(r *zmap.Report, err error) *monitor.Metadata {
 	}
 	m.LocalHostname, _ = os.Hostname() // no name is "", which is one as well
 	m.FullHostname = fullHostname(m.LocalHostname)
+	if p := r.Resumed; p != nil {
+		m.Resumed = &monitor.Resumed{Times: p.Times, Targets: p.Targets, Rows: p.Rows}
+	}
 	describePlan(m, &r.Plan)
 	describeCounts(m, r)
 	return m

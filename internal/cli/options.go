@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"time"
@@ -60,6 +61,11 @@ type scanOptions struct {
 
 	config string
 
+	checkpoint, resume string
+	resumeRewind       int64
+	excludeFile        string
+	commandLine        json.RawMessage // that of the scan that is carried on
+
 	argv    []string        // the command line
 	line    map[string]bool // long names of the options on it
 	typed   map[string]bool // of those, and of the ones in the configuration file
@@ -70,7 +76,8 @@ type scanOptions struct {
 // defaults returns the options of a command line without any.
 func defaults() *scanOptions {
 	return &scanOptions{
-		rate: -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
+		resumeRewind: -1,
+		rate:         -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
 		module: "tcp_synscan", outputs: []string{"csv"}, dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
 		threads: -1, grabTransport: "auto", grabTimeout: int64(grab.DefaultTimeout / time.Second), grabBytes: grab.DefaultBytes,
 		grabInFlight: pool.DefaultInFlight, grabPerAddr: pool.DefaultPerAddr, grabPerNet: pool.DefaultPerNet,
@@ -90,6 +97,7 @@ func sections(o *scanOptions) []section {
 		{"Basic options", basicOptions(o)},
 		{"Scan options", paceOptions(o)},
 		{"Sharding options", shardOptions(o)},
+		{"Resume options", resumeOptions(o)},
 		{"Network options", networkOptions(o)},
 		{"Probe options", probeOptions(o)},
 		{"Grab options", grabOptions(o)},
@@ -109,6 +117,8 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 		"which has the networks of special purpose, or builtin:zmap, the list that C ZMap comes with")
 	s.classes(&o.allowSpecial, "allow-special", "take `classes` of networks out of the default blocklist, one or more of "+
 		strings.ReplaceAll(citizen.JoinClasses(citizen.Classes()), ",", ", ")+", with commas between them")
+	s.text(&o.excludeFile, "exclude-file", "", "`file` of networks that are passed over when their turn comes, one a line: unlike --blocklist-file it changes nothing of the "+
+		"order, and may grow while the scan runs (SIGHUP has it read again) and before --resume")
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
 	s.text(&o.targets, "targets-file", "", "scan the single targets in `file`, each with its own port: 192.0.2.1:443, 192.0.2.1,443, or the CSV or JSON of an "+
@@ -139,6 +149,15 @@ func shardOptions(o *scanOptions) *pflag.FlagSet {
 	s := newSet()
 	s.integer(&o.shards, "shards", "", "the scan is shared by `n` machines; needs --seed and --shard", 1, 65535)
 	s.integer(&o.shard, "shard", "", "this is machine `k` of them, counted from 0", 0, 65534)
+	return s.FlagSet
+}
+
+func resumeOptions(o *scanOptions) *pflag.FlagSet {
+	s := newSet()
+	s.text(&o.checkpoint, "checkpoint", "", "write down every second in `file` how far the scan is, so that --resume can carry it on after the program was killed")
+	s.text(&o.resume, "resume", "", "carry on the scan whose checkpoint is in `file`: its options are those of then, with what is given besides, such as --rate")
+	s.integer(&o.resumeRewind, "resume-rewind", "", "ask again what was asked in the `seconds` before the checkpoint was written, since answers were on their way "+
+		"(default: as long as answers took, and at least 2)", 0, math.MaxInt32)
 	return s.FlagSet
 }
 

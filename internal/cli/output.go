@@ -42,6 +42,9 @@ func (j *job) openOutputs() error {
 		if err != nil {
 			return outputError(&spec, err)
 		}
+		if err := j.checkResumable(&spec, env, out.Sink); err != nil {
+			return argError("output-module", text, err)
+		}
 		j.config.Outputs = append(j.config.Outputs, out)
 	}
 	for _, line := range oldFields(schema, env.Fields+" "+j.o.filter) {
@@ -97,9 +100,12 @@ func (j *job) createOutput(path string) (io.Writer, error) {
 	if path != j.o.output {
 		option = "output-module"
 	}
-	f, err := j.create(option, path)
+	f, err := j.open(option, path)
 	if err != nil {
 		return nil, &openError{err}
+	}
+	if j.o.resume != "" {
+		f.begun = true // what is in it is the scan's
 	}
 	return f, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/zmap-go/zmap"
@@ -31,6 +32,9 @@ func (j *job) dropPrivileges(p *zmap.Plan) {
 // need says what the scan still needs.
 func (j *job) need(p *zmap.Plan) privilege.Need {
 	n := privilege.Need{Admin: p.Transport == grab.Handover, BPF: p.Link == "xdp", Programs: len(j.listeners) > 0}
+	if c := j.config.Checkpoint; c != nil {
+		n.Folders = append(n.Folders, filepath.Dir(c.Path))
+	}
 	for _, text := range j.o.outputs {
 		spec, err := outputs.Parse(text)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmap-go/zmap"
@@ -63,6 +64,7 @@ type job struct {
 	silent    *file       // nil without --unreachable-file
 	extras    extras      // of --grab
 	listeners []*listener
+	control   atomic.Pointer[zmap.Control] // of the scan, once it has begun
 }
 
 // prepare turns the options into a configuration, reports all mistakes in them together, and opens the files.
@@ -76,7 +78,7 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.readPlan(); err != nil {
 		return err
 	}
-	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPairs(), j.setPace(), j.setNetwork(), j.setAnswers(), j.checkNotes())
+	err := errors.Join(j.setProbe(), j.setGrab(), j.setTargets(), j.setPairs(), j.setPace(), j.setCheckpoint(), j.setNetwork(), j.setAnswers(), j.checkNotes())
 	openGrab := func() error { return j.openGrab(ctx) }
 	for _, open := range []func() error{j.readTables, openGrab, j.openMetadata, j.openUnreachable, j.openOutputs, j.openStatus, j.openListeners} {
 		if err == nil {
@@ -93,9 +95,11 @@ func (j *job) run(ctx context.Context) error {
 		j.log.Info("interrupted: waiting for answers to the last probes; once more ends the program at once", "module", "zmap")
 	})()
 	rate, begin := newThrottle(j.log), j.config.Hooks.Start
+	defer j.rereadExclusions(ctx)()
 	j.config.Hooks.Start = func(p *zmap.Plan, c *zmap.Control) {
 		begin(p, c)
 		rate.start(c)
+		j.control.Store(c)
 		j.dropPrivileges(p)
 	}
 	if j.config.Grab != nil {

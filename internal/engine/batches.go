@@ -38,6 +38,7 @@ type batch struct {
 	halves []grab.Half
 	// taken is closed by the collector when it comes to the batch, which has no rows then and is of no stock.
 	taken chan struct{}
+	cut   *cut // to be made then; nil for none
 }
 
 // A stock holds the batches that are empty. The one that was given back last is taken first: its rows are still in the

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/zmap-go/zmap/annotate"
+	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/record"
 )
@@ -14,11 +16,14 @@ const flushEvery = 100 * time.Millisecond
 // A collector is the one goroutine that owns the outputs. When all have failed it goes on taking batches, so that no receiver
 // blocks for ever.
 type collector struct {
-	scan   *Scan
-	failed int                // outputs
-	hooked bool               // a hook looks at rows
-	notes  annotate.Annotator // nil if nobody reads what it says
-	spare  []*hit             // whose grabs are done
+	scan    *Scan
+	failed  int                // outputs
+	hooked  bool               // a hook looks at rows
+	notes   annotate.Annotator // nil if nobody reads what it says
+	spare   []*hit             // whose grabs are done
+	flying  []*flight          // of hits whose grabs may not be done, in order; empty without a Keeper
+	sample  bool               // the next row is one to be looked at
+	samples []sample           // since the last cut
 }
 
 // run ends when the queue is closed.
@@ -40,6 +45,9 @@ func (c *collector) run() {
 			}
 			s.reopen()
 			if b.taken != nil {
+				if b.cut != nil {
+					c.cut(b.cut)
+				}
 				close(b.taken)
 				continue
 			}
@@ -50,6 +58,7 @@ func (c *collector) run() {
 		case <-tick.C:
 			s.reopen() // a receiver may have closed the gate just after the last batch was taken
 			c.flush()
+			c.sample = true
 		}
 	}
 }
@@ -73,8 +82,9 @@ func (c *collector) take(b *batch) {
 		if c.hooked {
 			s.answered(row, b.indexes[i])
 		}
-		if half == nil || !c.grab(row, half) {
+		if half == nil || !c.grab(row, half, b.indexes[i]) {
 			c.put(row)
+			c.note(row, b.indexes[i])
 		}
 	}
 }
@@ -97,6 +107,44 @@ func (c *collector) put(row *record.Record) {
 	}
 	if most := s.cfg.Limits.MaxResults; s.rows.Add(1) == most {
 		s.stop.stopScan(MaxResults, nil)
+	}
+}
+
+// note tells the Keeper of a row that is written.
+func (c *collector) note(row *record.Record, index uint64) {
+	s := c.scan
+	if s.keeping == nil || s.layout.isRepeat(row) {
+		return
+	}
+	outcome := dedup.Failure
+	if row.Values[s.layout.success].Bool() {
+		outcome = dedup.Success
+	}
+	s.keeping.Note(index, outcome)
+	s.noted.Add(1)
+	if c.sample && len(c.samples) < samples {
+		c.samples = append(c.samples, sample{index, time.Now()})
+	}
+	c.sample = false
+}
+
+// cut makes safe what is written so far.
+func (c *collector) cut(to *cut) {
+	s := c.scan
+	s.cutOutputs(to)
+	for i := range s.outputs {
+		if o := &s.outputs[i]; o.err != nil && !o.lost {
+			c.lose(i)
+		}
+	}
+	to.samples, c.samples = c.samples, nil
+	over := 0
+	for over < len(c.flying) && c.flying[over].over {
+		over++
+	}
+	c.flying = slices.Delete(c.flying, 0, over)
+	if len(c.flying) > 0 {
+		to.oldest = c.flying[0].since
 	}
 }
 
@@ -134,6 +182,7 @@ func (c *collector) flush() {
 func (c *collector) lose(i int) {
 	s := c.scan
 	o := &s.outputs[i]
+	o.lost = true
 	if c.failed++; c.failed == len(s.outputs) {
 		stop := SinkStop(OutputFailure(s.cfg.Outputs, i, o.err))
 		s.stop.stopScan(stop.Reason, stop.Err)

@@ -54,6 +54,10 @@ type Config struct {
 	Hooks  Hooks
 	// Grabs carries accepted connections on; nil leaves them alone. Then rows have its fields besides.
 	Grabs Grabber
+	// Keeper writes down how far the scan is; nil for a scan that cannot be carried on. All sinks must be [sink.Resumer].
+	Keeper Keeper
+	// From is where an earlier process left off; the zero value is the beginning.
+	From From
 }
 
 // An Order gives out the indexes of the targets to ask, in order: a [permute.Walk], or a [permute.Listed]. It is owned by one
@@ -61,6 +65,23 @@ type Config struct {
 type Order interface {
 	// Fill stores the next indexes in dst and returns how many; fewer than len(dst) means that there are no more.
 	Fill(dst []uint64) int
+	// Step returns how many elements are behind it, whether they were given out or passed over.
+	Step() uint64
+}
+
+// From is where an earlier process has left a scan.
+type From struct {
+	Outputs []string // where each output goes on: see [sink.Resumer]; nil if they begin
+	Targets []uint64 // asked in each of the walks, which are behind them; nil means none
+	Noted   uint64   // answers of which the Keeper was told
+}
+
+// Asked returns how many targets are before the walks.
+func (f *From) Asked() (n uint64) {
+	for _, t := range f.Targets {
+		n += t
+	}
+	return n
 }
 
 // A Choice is yes, no, or what the probe module says.

@@ -77,8 +77,19 @@ type grabbed struct {
 
 // A hit is the copy of a row whose grab is under way, and its connection. The collector owns the row.
 type hit struct {
-	row  *record.Record
-	half grab.Half
+	row   *record.Record
+	half  grab.Half
+	index uint64 // of the target
+
+	// Only with a Keeper: the rows of a hit are written together, so that each of its targets is kept whole or not at all.
+	flight *flight
+	held   [][]record.Value // what was said of its grabs but the last
+}
+
+// A flight is the time of a hit's grabs.
+type flight struct {
+	since time.Time // the host's answer
+	over  bool
 }
 
 // doneQueue is how many finished grabs wait for the collector before those behind them wait with their connections closed.
@@ -212,7 +223,7 @@ var errCut = errors.New("scan ended")
 
 // grab gives a row and its connection to be grabbed, unless no output would take the row, or there is no room. Then the connection
 // is reset, and it returns false.
-func (c *collector) grab(row *record.Record, half *grab.Half) bool {
+func (c *collector) grab(row *record.Record, half *grab.Half, index uint64) bool {
 	s := c.scan
 	if !c.wanted(row) {
 		c.reset(half)
@@ -225,8 +236,12 @@ func (c *collector) grab(row *record.Record, half *grab.Half) bool {
 		h = &hit{row: record.New(s.layout.schema)}
 	}
 	h.row.Set(row)
-	h.half = *half
+	h.half, h.index = *half, index
 	if s.grabs.Offer(grab.Target{Addr: half.Remote.Addr(), Port: half.Remote.Port()}, &h.half, h) {
+		if s.keeping != nil {
+			h.flight = &flight{since: half.At}
+			c.flying = append(c.flying, h.flight)
+		}
 		return true
 	}
 	c.spare = append(c.spare, h)
@@ -251,17 +266,28 @@ func (c *collector) reset(half *grab.Half) {
 	}
 }
 
-// takeGrab writes the row of a grab.
+// takeGrab writes the row of a grab. With a Keeper it waits for the last one of the hit.
 func (c *collector) takeGrab(g *grabbed) {
-	row := g.hit.row
-	if !c.enough() {
-		copy(row.Values[c.scan.layout.data:], g.said)
-		c.put(row)
+	h := g.hit
+	if c.scan.keeping != nil && !g.last {
+		h.held = append(h.held, g.said)
+		return
 	}
-	if g.last {
-		row.Reset()
-		c.spare = append(c.spare, g.hit)
+	for _, said := range append(h.held, g.said) {
+		if !c.enough() {
+			copy(h.row.Values[c.scan.layout.data:], said)
+			c.put(h.row)
+		}
 	}
+	if !g.last {
+		return
+	}
+	if c.scan.keeping != nil {
+		c.note(h.row, h.index)
+		h.flight.over, h.flight, h.held = true, nil, nil
+	}
+	h.row.Reset()
+	c.spare = append(c.spare, h)
 }
 
 // finish writes what is left at the end.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/zmap-go/zmap/filter"
@@ -42,6 +43,7 @@ type output struct {
 	rows  uint64
 	dirty bool  // rows may be in the sink's buffer
 	err   error // the sink has failed
+	lost  bool  // and the collector knows
 }
 
 // newOutputs returns the outputs of a scan.
@@ -57,12 +59,25 @@ func newOutputs(list []Output) []output {
 func (s *Scan) openOutputs() error {
 	for i := range s.outputs {
 		o := &s.outputs[i]
-		if err := o.Sink.Open(s.layout.schema); err != nil {
+		if err := s.openOutput(i); err != nil {
 			o.err = err
 			return OutputFailure(s.cfg.Outputs, i, err)
 		}
 	}
 	return nil
+}
+
+// openOutput opens the i-th sink, or takes it to where an earlier process has left it.
+func (s *Scan) openOutput(i int) error {
+	from := s.cfg.From.Outputs
+	if from == nil {
+		return s.outputs[i].Sink.Open(s.layout.schema)
+	}
+	r, ok := s.outputs[i].Sink.(sink.Resumer)
+	if !ok {
+		return fmt.Errorf("carry on %s: %w", s.outputs[i].Name, errors.ErrUnsupported)
+	}
+	return r.Resume(s.layout.schema, from[i])
 }
 
 // OutputFailure is an error of the i-th output: an [OutputError] where there are several.

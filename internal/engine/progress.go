@@ -72,7 +72,9 @@ func (s *Scan) remaining(p *Progress) time.Duration {
 		best = min(best, time.Duration(min(left, 1e18))+then)
 	}
 	at(p.Targets, s.cfg.Total, lim.Cooldown)
-	at(p.Targets, lim.MaxTargets, lim.Cooldown)
+	if lim.MaxTargets > 0 {
+		at(p.Targets, lim.MaxTargets-min(lim.MaxTargets, s.cfg.From.Asked()), lim.Cooldown)
+	}
 	at(p.Rows, lim.MaxResults, 0)
 	if lim.MaxRuntime > 0 {
 		best = min(best, max(0, lim.MaxRuntime-p.Elapsed)+lim.Cooldown)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Scan struct {
 	sendCounts []sendCounts
 	recvCounts []recvCounts
 	senders    atomic.Int32
+	trails     []*trail      // of the senders; nil without a Keeper
 	claimed    atomic.Uint64 // targets that senders have taken, if there is a limit to them
 	limited    atomic.Bool   // a sender ended because max-targets was reached
 	rows       atomic.Uint64
@@ -32,7 +34,9 @@ type Scan struct {
 	outputs   []output
 	firstOnly bool // nobody wants other rows than first successes
 	halted    atomic.Bool
-	grabs     *grabbing // nil without grabs
+	grabs     *grabbing     // nil without grabs
+	keeping   *keeping      // nil without a Keeper
+	noted     atomic.Uint64 // answers of which it was told
 	queue     chan *batch
 	free      *stock
 
@@ -80,6 +84,7 @@ func New(cfg Config) (*Scan, error) {
 	if s.grabs = newGrabbing(cfg.Grabs); s.grabs != nil {
 		s.gate.busy = cfg.Grabs.Full
 	}
+	s.begin()
 	s.firstPort = cfg.Space.At(0).Port
 	if desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort) {
 		for i := range min(maxOtherPorts, cfg.Space.Ports().Len()) {
@@ -88,6 +93,24 @@ func New(cfg Config) (*Scan, error) {
 	}
 	s.SetRate(cfg.Rate)
 	return s, nil
+}
+
+// begin takes the scan to where an earlier process has left it.
+func (s *Scan) begin() {
+	from := &s.cfg.From
+	s.claimed.Store(from.Asked())
+	s.noted.Store(from.Noted)
+	if s.cfg.Keeper == nil {
+		return
+	}
+	s.keeping = &keeping{Keeper: s.cfg.Keeper}
+	for i, w := range s.cfg.Walks {
+		place := Place{Step: w.Step()}
+		if from.Targets != nil {
+			place.Targets = from.Targets[i]
+		}
+		s.trails = append(s.trails, newTrail(place))
+	}
 }
 
 // SetRate changes the rate of all senders together, in probes per second; 0 means as fast as the link goes.
@@ -109,7 +132,7 @@ func (s *Scan) claim(n int) int {
 	}
 	for {
 		taken := s.claimed.Load()
-		got := min(uint64(n), most-taken)
+		got := min(uint64(n), most-min(most, taken))
 		if s.claimed.CompareAndSwap(taken, taken+got) {
 			return int(got)
 		}
@@ -123,6 +146,9 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	if err := s.openOutputs(); err != nil {
 		stop := SinkStop(err)
 		return Result{Reason: stop.Reason, Outputs: s.results()}, stop
+	}
+	if err := s.keepEnds(Running); err != nil {
+		return Result{Outputs: s.results()}, err
 	}
 	if s.grabs != nil {
 		s.grabs.lists = s.read().lists
@@ -139,6 +165,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	s.begun.Store(s.clock.Now())
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watch(ctx) }()
+	kept, keepOn := s.startKeeping()
 	s.startSenders().Wait()
 	if s.limited.Load() {
 		s.stop.stopSending(MaxTargets)
@@ -155,6 +182,8 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	close(s.listening)
 	receivers.Wait()
 	res.RecvEnd = time.Now()
+	close(keepOn)
+	<-kept
 	close(s.queue)
 	<-collected
 	<-watched
@@ -164,8 +193,23 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 
 	var err error
 	res.Reason, err = s.stop.result()
+	if kerr := s.keepEnds(res.Reason); err == nil && kerr != nil {
+		err = fmt.Errorf("keep the end of the scan: %w", kerr)
+	}
 	res.Counts, res.Outputs = s.Counts(), s.results()
 	return res, err
+}
+
+// startKeeping starts to write down how far the scan is, if it is wanted, until on is closed. Then done is.
+func (s *Scan) startKeeping() (done <-chan struct{}, on chan struct{}) {
+	ended, on := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		if s.keeping != nil {
+			s.keep(on)
+		}
+	}()
+	return ended, on
 }
 
 // startReceivers starts one receiver per queue.

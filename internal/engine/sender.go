@@ -41,12 +41,18 @@ type sender struct {
 	slots   []link.Slot
 	done    bool // the walk, or max-targets, is at its end
 
+	trail *trail // nil unless somebody wants to know how far the sender is
+	made  uint64 // frames before the stage that is being loaded
+
 	unreachable uint64 // targets that nobody answers for so far
 	excluded    uint64 // targets passed over so far
 }
 
 // stage is how many probes go through a stage at once: their targets, tags and shots stay in the first-level cache.
 const stage = 64
+
+// trailTime is how far a slow sender's place may stay behind: it takes no more targets from the walk at once than it asks in that time.
+const trailTime = 50 * time.Millisecond
 
 // drainTime bounds how long a sender waits for its queue to empty after its last probe.
 const drainTime = 5 * time.Second
@@ -65,6 +71,9 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
 	s.stamps, _ = s.enc.(probe.Stamper)
+	if scan.trails != nil {
+		s.trail = scan.trails[i]
+	}
 	return s
 }
 
@@ -103,6 +112,9 @@ func (s *sender) drain() {
 	defer cancel()
 	if isClosed(s.scan.stop.scan) || s.tx.Drain(ctx) != nil {
 		s.tx.Abort()
+	}
+	if s.trail != nil {
+		s.trail.settle(s.tx)
 	}
 }
 
@@ -158,6 +170,7 @@ func (s *sender) fillStage(slots []link.Slot) int {
 	s.counts.unreachable.Store(s.unreachable)
 	s.counts.excluded.Store(s.excluded)
 	s.counts.probes.Add(uint64(n))
+	s.made += uint64(n)
 	return n
 }
 
@@ -177,7 +190,7 @@ func (s *sender) load(most int) (n int, targets uint64) {
 	cfg := &s.scan.cfg
 	for n < most {
 		if s.pending == 0 {
-			if s.at == len(s.targets) && !s.refill() {
+			if s.at == len(s.targets) && !s.refill(n) {
 				break
 			}
 			s.at++
@@ -209,10 +222,21 @@ func (s *sender) load(most int) (n int, targets uint64) {
 }
 
 // refill takes the next targets from the walk, as many of them as max-targets still allows. It returns false, and sets done,
-// when there are none or no more are wanted.
-func (s *sender) refill() bool {
-	found := s.walk.Fill(s.indexes)
+// when there are none or no more are wanted. All before it are in frames, of which the last loaded are in the stage.
+func (s *sender) refill(loaded int) bool {
+	most := len(s.indexes)
+	if s.trail != nil {
+		s.trail.note(s.made+uint64(loaded), s.walk.Step())
+		s.trail.settle(s.tx)
+		if s.pace.rate > 0 {
+			most = max(1, min(most, int(s.pace.rate*trailTime.Seconds())))
+		}
+	}
+	found := s.walk.Fill(s.indexes[:most])
 	n := s.scan.claim(found)
+	if s.trail != nil {
+		s.trail.asked += uint64(n)
+	}
 	s.targets, s.at = s.targets[:n], 0
 	for i, index := range s.indexes[:n] {
 		s.scan.cfg.Space.Fill(index, &s.targets[i])

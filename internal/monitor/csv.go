@@ -67,10 +67,7 @@ type CSV struct {
 // NewCSV writes the header to w and returns a CSV for the rows. Times are in loc; nil means the local time zone. The
 // caller closes w.
 func NewCSV(w io.Writer, loc *time.Location) (*CSV, error) {
-	if loc == nil {
-		loc = time.Local
-	}
-	c := &CSV{w: w, columns: statusColumns(loc)}
+	c := ContinueCSV(w, loc)
 	for i, col := range c.columns {
 		if i > 0 {
 			c.buf = append(c.buf, ',')
@@ -78,6 +75,14 @@ func NewCSV(w io.Writer, loc *time.Location) (*CSV, error) {
 		c.buf = append(c.buf, col.name...)
 	}
 	return c, c.flush()
+}
+
+// ContinueCSV is NewCSV where the header is written already.
+func ContinueCSV(w io.Writer, loc *time.Location) *CSV {
+	if loc == nil {
+		loc = time.Local
+	}
+	return &CSV{w: w, columns: statusColumns(loc)}
 }
 
 // Put writes the row of r, in one Write, so that a reader never sees a part of one.

@@ -126,7 +126,15 @@ type Metadata struct {
 
 	Unreachable uint64   // targets_unreachable: those of TargetsScanned that got no packet, since nobody on the link answers for them
 	Excluded    uint64   // targets_excluded: those of them that were passed over at their turn; none leaves it out
+	Resumed     *Resumed // what an earlier process has done of the scan: its counts are not among the others; nil leaves the keys out
 	FinalRate   *float64 // rate_at_end: as Rate, at the end of the scan; nil if it is the same, which leaves it out
+}
+
+// Resumed is what an earlier process has done of a scan.
+type Resumed struct {
+	Times   int    // resumed_times: how often the scan was carried on
+	Targets uint64 // resumed_targets_before: asked before, and not again
+	Rows    uint64 // resumed_results_before: written before
 }
 
 // WriteTo writes m as a line to w, in one Write.

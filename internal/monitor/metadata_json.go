@@ -193,6 +193,11 @@ func (m *Metadata) addNew(o *jsonObject) {
 	}
 	o.given("receive_iface", m.ReceiveInterface)
 	m.addGrabs(o)
+	if r := m.Resumed; r != nil && !m.Planned {
+		o.uint("resumed_times", uint64(r.Times))
+		o.uint("resumed_targets_before", r.Targets)
+		o.uint("resumed_results_before", r.Rows)
+	}
 	if m.FinalRate != nil && !m.Planned {
 		o.number("rate_at_end", *m.FinalRate)
 	}

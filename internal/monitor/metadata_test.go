@@ -24,7 +24,7 @@ func fullMetadata() Metadata {
 		Interface: "eth0", Rate: 5, Bandwidth: 6, Cooldown: 7 * time.Second, Senders: 8, Seed: math.MaxUint64, SeedProvided: true,
 		Generator: 9, Shard: 1, Shards: 10, MinHitRate: 0.1, MaxSendFailures: &failures, Syslog: true, DefaultMode: true,
 		Received: 12, Lost: 13, IfDropped: 14, Fragments: 15, Allowed: 16, NotAllowed: 1<<32 - 16,
-		ValidationPassed: 17, ValidationFailed: 18, FirstScanned: 19, SendFailures: 20, PacketsSent: 21, TargetsScanned: 32, Unreachable: 33, Excluded: 38, ReceiveInterface: "eth1",
+		ValidationPassed: 17, ValidationFailed: 18, FirstScanned: 19, SendFailures: 20, PacketsSent: 21, TargetsScanned: 32, Unreachable: 33, Excluded: 38, Resumed: &Resumed{39, 40, 41}, ReceiveInterface: "eth1",
 		SuccessTotal: 22, SuccessUnique: 23, HasAppSuccess: true, AppSuccessTotal: 24, AppSuccessUnique: 25,
 		CooldownTotal: 26, CooldownUnique: 27, FailureTotal: 28, Probes: 2, ProbeModule: "dns", OutputModule: "csv",
 		SendStart: at(1), SendEnd: at(2), RecvStart: at(3), RecvEnd: at(4), Location: time.UTC,
@@ -62,7 +62,7 @@ const fullGolden = `{ "local_hostname": "vm", "full_hostname": "vm.example", "so
 	`"notes": "a note", "blocklisted_networks": [ "10.1.2.3\/8", "0.0.0.0\/32" ], "allowlisted_networks": [ "192.0.2.0\/24" ], ` +
 	`"zmap_version": "1.0.0", "stop_reason": "interrupted", "stop_error": "signal", "link_engine": "sendmmsg", ` +
 	`"link_reason": "no XDP", "recv_lost": 13, "targets_unreachable": 33, "targets_excluded": 38, "receive_iface": "eth1", ` +
-	`"grab_module": "tls", "grab_transport": "oneshot", "grab_hosts_total": 34, "grab_hosts_refused": 35, "grab_answers_deferred": 37, "grab_status": { "success": 36 }, "rate_at_end": 5.25 }`
+	`"grab_module": "tls", "grab_transport": "oneshot", "grab_hosts_total": 34, "grab_hosts_refused": 35, "grab_answers_deferred": 37, "grab_status": { "success": 36 }, "resumed_times": 39, "resumed_targets_before": 40, "resumed_results_before": 41, "rate_at_end": 5.25 }`
 
 func TestMetadataFull(t *testing.T) {
 	m := fullMetadata()
@@ -90,7 +90,7 @@ func TestMetadataOfAPlan(t *testing.T) {
 		"success_cooldown_total": true, "success_cooldown_unique": true, "failure_total": true, "send_start_time": true,
 		"send_end_time": true, "recv_start_time": true, "recv_end_time": true, "stop_reason": true, "stop_error": true,
 		"recv_lost": true, "targets_unreachable": true, "targets_excluded": true, "rate_at_end": true, "grab_hosts_total": true, "grab_hosts_refused": true, "grab_answers_deferred": true,
-		"grab_status": true,
+		"grab_status": true, "resumed_times": true, "resumed_targets_before": true, "resumed_results_before": true,
 	}
 	for _, provided := range []bool{true, false} {
 		m := fullMetadata()

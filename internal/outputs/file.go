@@ -26,12 +26,12 @@ func (e *Env) text(s *Spec, format func(io.Writer, sink.Options) sink.Sink) (sin
 	if err != nil {
 		return nil, err
 	}
-	behind, err := sink.Compress(path, w)
+	behind, err := sink.NewFile(path, w)
 	if err != nil {
 		return nil, err
 	}
 	inner := format(behind, options)
-	return packed{inner, inner.(sink.Flusher), inner.(sink.Chooser), behind}, nil
+	return packed{inner.(sink.Resumer), inner.(sink.Flusher), inner.(sink.Chooser), behind}, nil
 }
 
 // rotating opens a sink of one file after the other.
@@ -48,11 +48,13 @@ func (s *Spec) rotating(path string, one func(io.Writer) sink.Sink) (sink.Sink, 
 
 // packed is a sink of text with a compressor behind it, which ends with it.
 type packed struct {
-	sink.Sink
+	sink.Resumer
 	sink.Flusher
 	sink.Chooser
 	behind io.Closer
 }
 
 // Close implements [sink.Sink].
-func (p packed) Close() error { return errors.Join(p.Sink.Close(), sink.WriteError(p.behind.Close())) }
+func (p packed) Close() error {
+	return errors.Join(p.Resumer.Close(), sink.WriteError(p.behind.Close()))
+}

@@ -1,31 +1,26 @@
 package plan
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
 	"os"
-	"strconv"
 	"time"
 
+	"github.com/zmap-go/zmap/internal/sealed"
 	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
 
-const (
-	magic   = "zmap-plan"
-	version = 1
-	// maxBytes bounds a file: a million networks are 20 MB.
-	maxBytes = 256 << 20
-)
+// format is that of plans: a million networks are 20 MB.
+func format() sealed.Kind {
+	return sealed.Kind{Magic: "zmap-plan", Name: "plan", Version: 1, MaxBytes: 256 << 20}
+}
 
 // A Plan is what all shards of a scan have in common.
 type Plan struct {
@@ -61,12 +56,11 @@ func (p *Plan) Create(path string) (err error) {
 
 // WriteTo writes p.
 func (p *Plan) WriteTo(w io.Writer) (int64, error) {
-	body, err := json.MarshalIndent(p, "", " ")
+	text, err := format().Encode(p)
 	if err != nil {
 		return 0, err
 	}
-	body = append(body, '\n')
-	n, err := fmt.Fprintf(w, "%s %d %x\n%s", magic, version, sha256.Sum256(body), body)
+	n, err := w.Write(text)
 	return int64(n), err
 }
 
@@ -89,27 +83,9 @@ func Open(path string) (p *Plan, shared bool, err error) {
 
 // Read reads a plan. Of what is none it says why.
 func Read(r io.Reader) (*Plan, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > maxBytes:
-		return nil, fmt.Errorf("is no plan: it has more than %d MB", maxBytes>>20)
-	}
-	head, body, whole := bytes.Cut(text, []byte("\n"))
-	words := bytes.Split(head, []byte(" "))
-	if string(words[0]) != magic || len(words) != 3 {
-		return nil, fmt.Errorf("is no plan: line 1 is %.40q, and should begin with %q", head, magic+" ")
-	}
-	if n, err := strconv.Atoi(string(words[1])); err != nil || n != version {
-		return nil, fmt.Errorf("is a plan of version %.20q: this program reads version %d", words[1], version)
-	}
-	if sum := sha256.Sum256(body); !whole || hex.EncodeToString(sum[:]) != string(words[2]) {
-		return nil, fmt.Errorf("is damaged or cut: the %d bytes behind line 1 do not have the SHA-256 that it names", len(body))
-	}
 	p := &Plan{}
-	if err := json.Unmarshal(body, p); err != nil {
-		return nil, fmt.Errorf("is no plan: %w", err)
+	if err := format().Decode(r, p); err != nil {
+		return nil, err
 	}
 	return p, p.check()
 }
