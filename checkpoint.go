@@ -108,6 +108,18 @@ func (s *setup) openCheckpoint() error {
 	return err
 }
 
+// checkpointError says that a mistake is in the checkpoint.
+func (s *setup) checkpointError(err error) error {
+	field := "Checkpoint"
+	switch {
+	case err == nil:
+		return nil
+	case s.Checkpoint.Resume:
+		field += ".Resume"
+	}
+	return &ConfigError{Field: field, Err: err}
+}
+
 // traits are what the scan is known by.
 func (s *setup) traits(c *course, plan *Plan) []checkpoint.Trait {
 	list := []checkpoint.Trait{
@@ -155,11 +167,10 @@ func portText(p target.Ports) string {
 
 // keep prepares the scan to be checkpointed, after it was taken to where an earlier process has left it. Both results are nil without a
 // checkpoint, but for from.
-func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks []engine.Order, report *Report) (k *keeper, from engine.From, err error) {
+func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks []engine.Order, plan *Plan) (k *keeper, from engine.From, err error) {
 	if s.Checkpoint == nil {
-		return nil, from, nil
+		return k, from, nil
 	}
-	plan := &report.Plan
 	k = &keeper{path: s.Checkpoint.Path, log: s.Log, cycle: c.cycle}
 	for _, w := range walks {
 		k.walks = append(k.walks, w.(resumable))
@@ -167,7 +178,7 @@ func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks
 	path := k.path + checkpoint.Suffix
 	if s.state == nil {
 		if k.journal, err = checkpoint.CreateJournal(path, indexes(c.space)); err != nil {
-			return nil, from, fmt.Errorf("checkpoint: %w", err)
+			return k, from, err
 		}
 		k.state = checkpoint.State{
 			Version: Version(), Scan: plan.ID, Started: time.Now(), Program: s.Checkpoint.Program, Same: same,
@@ -176,12 +187,12 @@ func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks
 	} else {
 		k.state = *s.state
 		if d := s.state.Differs(same); d != "" {
-			return nil, from, fmt.Errorf("resume %s: this is another scan: %s", k.path, d)
+			return k, from, fmt.Errorf("%s is of another scan: %s", k.path, d)
 		}
 		k.state.Resumed++
 		plan.ID = k.state.Scan
-		if from, err = s.goBack(c, k, path, report); err != nil {
-			return nil, from, fmt.Errorf("resume %s: %w", k.path, err)
+		if from, err = s.goBack(c, k, path, plan); err != nil {
+			return k, from, err
 		}
 	}
 	k.names = s.outputNames()
@@ -190,7 +201,7 @@ func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks
 }
 
 // goBack takes walks, limits and the memory of answers to where the scan is carried on.
-func (s *setup) goBack(c *course, k *keeper, path string, report *Report) (from engine.From, err error) {
+func (s *setup) goBack(c *course, k *keeper, path string, plan *Plan) (from engine.From, err error) {
 	state := &k.state
 	rewind := s.Checkpoint.Rewind
 	switch {
@@ -230,7 +241,7 @@ func (s *setup) goBack(c *course, k *keeper, path string, report *Report) (from 
 	for _, t := range from.Targets {
 		r.Targets += t
 	}
-	report.Resumed = r
+	plan.Resumed = r
 	return from, err
 }
 
@@ -239,7 +250,7 @@ func (s *setup) lessen(c *course, state *checkpoint.State) error {
 	l := &c.limits
 	if l.MaxResults > 0 {
 		if state.Rows >= l.MaxResults {
-			return fmt.Errorf("the scan has its %d results", state.Rows)
+			return fmt.Errorf("the scan has its %d results, which are all that it may", state.Rows)
 		}
 		l.MaxResults -= state.Rows
 	}
@@ -316,7 +327,7 @@ func (k *keeper) Find(index uint64) (walk int, step uint64, ok bool) {
 
 // close closes the journal.
 func (k *keeper) close() error {
-	if k == nil {
+	if k == nil || k.journal == nil {
 		return nil
 	}
 	return k.journal.Close()

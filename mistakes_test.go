@@ -57,6 +57,7 @@ func slips(t *testing.T) []slip {
 		{"Link", func(c *Config) { c.Link = "nothing" }},
 		{"Qdisc", func(c *Config) { c.Qdisc = 77 }},
 		{"RST", func(c *Config) { c.RST = link.RSTPolicy(77) }},
+		{"Checkpoint", func(c *Config) { c.Checkpoint = &Checkpoint{} }},
 		{"DryRun", func(c *Config) { c.DryRun = &DryRun{} }},
 		{"Outputs", func(c *Config) { c.Outputs = append(c.Outputs, Output{}) }},
 		{"Outputs.Filter", func(c *Config) { c.Outputs = append(c.Outputs, Output{Sink: &table{}, Filter: "("}) }},

@@ -45,9 +45,7 @@ func runWith(ctx context.Context, c Config, made func(*engine.Scan)) (*Report, e
 	s, err := resolve(c)
 	s.tell(&report.Plan)
 	if err == nil {
-		if cerr := s.openCheckpoint(); cerr != nil {
-			err = &ConfigError{Field: "Checkpoint", Err: cerr}
-		}
+		err = s.checkpointError(s.openCheckpoint())
 	}
 	if err = errors.Join(err, s.openLists()); err != nil {
 		return report, errors.Join(err, c.closeUnused())
@@ -152,10 +150,10 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	keeper, from, err := s.keep(c, same, key, walks, report)
+	keeper, from, err := s.keep(c, same, key, walks, plan)
 	defer func() { err = errors.Join(err, keeper.close()) }()
 	if err != nil {
-		return err
+		return s.checkpointError(err)
 	}
 	hops, err := s.hops(ctx, c.asked, plan)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // optionNames are the options behind the fields of a [zmap.Config], so that its errors can speak a user's language.
 var optionNames = map[string]string{
-	"Allowlist": "allowlist-file", "Blocklist": "blocklist-file", "AddressList": "list-of-ips-file", "Pairs": "targets-file", "Exclude": "blocklist-file", "Key": "plan",
+	"Allowlist": "allowlist-file", "Blocklist": "blocklist-file", "AddressList": "list-of-ips-file", "Pairs": "targets-file", "Exclude": "exclude-file", "Key": "plan", "Checkpoint": "checkpoint", "Checkpoint.Resume": "resume",
 	"AllowSpecial": "allow-special", "Annotate": "annotate",
 	"IgnoreListErrors": "ignore-blocklist-errors", "Ports": "target-ports",
 	"Probe": "probe-module", "Tries": "probes", "TTL": "probe-ttl", "SourcePorts": "source-port",
@@ -105,7 +105,7 @@ func message(err error) string {
 
 // isList says whether a mistake is in a list of networks or addresses, and not in an option.
 func isList(e *zmap.ConfigError) bool {
-	return e.Value == "" && slices.Contains([]string{"Networks", "Allowlist", "Blocklist", "AddressList"}, e.Field)
+	return e.Value == "" && slices.Contains([]string{"Networks", "Allowlist", "Blocklist", "AddressList", "Exclude"}, e.Field)
 }
 
 // mistaken says whether there is a mistake in the command line itself. A list that cannot be used is none.
