@@ -250,3 +250,40 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
+
+// TestMarkAt makes marks of steps of a walk that has gone on since, and finds where indexes come in it.
+func TestMarkAt(t *testing.T) {
+	c := mustCycle(t, 5, Grid{1000, 3})
+	walks, err := c.Walks(Shard{1, 3}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []uint64
+	for i := range uint64(300) {
+		list = append(list, i*3<<2)
+	}
+	for _, indexes := range [][]uint64{list, list[:3]} { // a bitmap, and jumps
+		listed, err := c.Listed(slices.Values(indexes), Shard{1, 3}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, l := range listed {
+			marks := map[uint64]Mark{l.Step(): l.Mark()}
+			for one := make([]uint64, 1); l.Fill(one) == 1; {
+				marks[l.Step()] = l.Mark()
+				position, _ := c.Position(one[0])
+				if step, ok := l.Locate(position); !ok || step != l.Step()-1 {
+					t.Fatalf("index %d comes at step %d, %v, want %d", one[0], step, ok, l.Step()-1)
+				}
+				if _, ok := walks[1-n].Locate(position); ok {
+					t.Fatalf("index %d is in both walks", one[0])
+				}
+			}
+			for step, want := range marks {
+				if got := l.MarkAt(step); got != want {
+					t.Errorf("mark at %d: %+v, want %+v", step, got, want)
+				}
+			}
+		}
+	}
+}
