@@ -61,6 +61,7 @@ type SQLite struct {
 	safe    int64     // ids below are committed
 	hosted  int64     // ids below are known to the table of hosts
 	within  bool      // a transaction
+	synced  bool      // with every commit
 	closed  bool
 	err     error
 }
