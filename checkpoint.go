@@ -214,7 +214,6 @@ func (s *setup) goBack(c *course, k *keeper, path string, plan *Plan) (from engi
 	if err != nil {
 		return from, err
 	}
-	from.Noted = state.Journal.Entries
 	for _, o := range state.Outputs {
 		from.Outputs = append(from.Outputs, o.Place)
 	}
@@ -227,22 +226,65 @@ func (s *setup) goBack(c *course, k *keeper, path string, plan *Plan) (from engi
 	if err := s.lessen(c, state); err != nil {
 		return from, err
 	}
-	var failures []uint64
-	k.journal, err = checkpoint.OpenJournal(path, state.Journal, indexes(c.space), func(n, index uint64, o dedup.Outcome) {
+	failures := &behind{cycle: c.cycle, shard: permute.Shard{N: s.Shard, Of: s.Shards}, at: back.Walks}
+	k.journal, err = checkpoint.OpenJournal(path, state.Journal, indexes(c.space), func(index uint64, o dedup.Outcome) {
 		c.seen.See(index, o)
-		if o == dedup.Failure && n >= back.Noted {
-			failures = append(failures, index)
+		if o == dedup.Failure && s.Dedup == dedup.MethodFull {
+			failures.add(index)
 		}
 	})
-	if s.Dedup == dedup.MethodFull {
-		c.seen = dedup.Recall(c.seen, failures)
+	if err == nil {
+		err = failures.sift()
 	}
+	c.seen = dedup.Recall(c.seen, failures.found)
 	r := &Resumption{At: state.At(), Back: back.At, Rows: state.Rows, Times: state.Resumed}
 	for _, t := range from.Targets {
 		r.Targets += t
 	}
 	plan.Resumed = r
 	return from, err
+}
+
+// behind collects those of many targets that are still to be asked.
+type behind struct {
+	cycle *permute.Cycle
+	shard permute.Shard
+	at    []engine.Place // where the walks are
+	some  []uint64       // that are not looked at yet
+	found []uint64
+	err   error
+}
+
+// behindAtOnce targets are looked at together: few enough to be found in the cycle without a walk through all of it.
+const behindAtOnce = 1 << 20
+
+func (b *behind) add(index uint64) {
+	if b.some = append(b.some, index); len(b.some) == behindAtOnce {
+		b.err = errors.Join(b.err, b.sift())
+	}
+}
+
+// sift looks at what was added.
+func (b *behind) sift() error {
+	if len(b.some) == 0 || b.err != nil {
+		return b.err
+	}
+	listed, err := b.cycle.Listed(slices.Values(b.some), b.shard, len(b.at))
+	if err != nil {
+		return err
+	}
+	var part [256]uint64
+	for i, l := range listed {
+		if err := l.Resume(l.MarkAt(b.at[i].Step)); err != nil {
+			return err
+		}
+		for n := len(part); n == len(part); {
+			n = l.Fill(part[:])
+			b.found = append(b.found, part[:n]...)
+		}
+	}
+	b.some = b.some[:0]
+	return nil
 }
 
 // lessen takes off the limits what earlier processes have used of them.
@@ -290,7 +332,7 @@ func (k *keeper) Sync() (err error) {
 // Save implements [engine.Keeper]. A scan goes on without it when the disk is full, and says so once.
 func (k *keeper) Save(snap *engine.Snapshot) error {
 	s := k.state
-	s.Moments, s.Window, s.Journal = snap.Moments, snap.Window, k.extent
+	s.Moments, s.Since, s.Window, s.Journal = snap.Moments, snap.Since, snap.Window, k.extent
 	s.Rows, s.SendTime = k.rows+snap.Counts.Rows, k.sendTime+snap.SendTime
 	for i, place := range snap.Outputs {
 		s.Outputs = append(s.Outputs[:i:i], checkpoint.Output{Name: k.names[i], Place: place})

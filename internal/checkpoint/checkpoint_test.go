@@ -22,10 +22,10 @@ func example() *State {
 		Key: "000102030405060708090a0b0c0d0e0f", Seed: 7, Senders: 2,
 		Moments: []engine.Moment{
 			{At: at, Walks: make([]engine.Place, 2)},
-			{At: at.Add(time.Second), Walks: []engine.Place{{Step: 9, Targets: 4}, {Step: 8, Targets: 5}}, Noted: 1},
-			{At: at.Add(4 * time.Second), Walks: []engine.Place{{Step: 19, Targets: 14}, {Step: 18, Targets: 15}}, Noted: 2},
+			{At: at.Add(time.Second), Walks: []engine.Place{{Step: 9, Targets: 4}, {Step: 8, Targets: 5}}},
+			{At: at.Add(4 * time.Second), Walks: []engine.Place{{Step: 19, Targets: 14}, {Step: 18, Targets: 15}}},
 		},
-		Window: 3 * time.Second, Outputs: []Output{{"csv=a", "12"}}, Journal: Extent{3, 5, strings.Repeat("0", 64)}, Rows: 3, SendTime: time.Second,
+		Since: true, Window: 3 * time.Second, Outputs: []Output{{"csv=a", "12"}}, Journal: Extent{3, 5, strings.Repeat("0", 64)}, Rows: 3, SendTime: time.Second,
 	}
 }
 
@@ -119,7 +119,7 @@ func TestByHand(t *testing.T) {
 	for name, change := range map[string]func(*State){
 		"key": func(s *State) { s.Key = "00" }, "senders": func(s *State) { s.Senders = 3 }, "no moments": func(s *State) { s.Moments = nil },
 		"order": func(s *State) { slices.Reverse(s.Moments) }, "outputs": func(s *State) { s.Outputs = nil }, "width": func(s *State) { s.Journal.Width = 9 },
-		"sum": func(s *State) { s.Journal.Sum = "" }, "noted": func(s *State) { s.Moments[2].Noted = 4 }, "window": func(s *State) { s.Window = -1 },
+		"sum": func(s *State) { s.Journal.Sum = "" }, "walks": func(s *State) { s.Moments[2].Walks = nil }, "window": func(s *State) { s.Window = -1 },
 	} {
 		s := example()
 		change(s)
@@ -150,7 +150,7 @@ func TestBack(t *testing.T) {
 			t.Errorf("back by %v, with answers after %v: %v, %v, want moment %d", c.rewind, c.window, m.At, err, c.moment)
 		}
 	}
-	s.Moments = s.Moments[1:]
+	s.Moments, s.Since = s.Moments[1:], false
 	if _, err := s.Back(time.Hour); err == nil || err.Error() != "the checkpoint goes back to 3s before its end, not 1h0m0s" {
 		t.Errorf("back behind what is known: %v", err)
 	}

@@ -78,7 +78,7 @@ func openLocked(path string, flags int) (*os.File, error) {
 
 // OpenJournal takes the journal at path to the end of e, and gives every entry to each. It refuses a journal that is not the one of
 // which e was said.
-func OpenJournal(path string, e Extent, indexes uint64, each func(n, index uint64, o dedup.Outcome)) (*Journal, error) {
+func OpenJournal(path string, e Extent, indexes uint64, each func(index uint64, o dedup.Outcome)) (*Journal, error) {
 	if w := width(indexes); w != e.Width {
 		return nil, fmt.Errorf("%s: its entries have %d bytes, those of this scan have %d", path, e.Width, w)
 	}
@@ -94,7 +94,7 @@ func OpenJournal(path string, e Extent, indexes uint64, each func(n, index uint6
 }
 
 // replay reads the entries of e twice: before the first is given to each, their sum must be right.
-func (j *Journal) replay(e Extent, indexes uint64, each func(n, index uint64, o dedup.Outcome)) error {
+func (j *Journal) replay(e Extent, indexes uint64, each func(index uint64, o dedup.Outcome)) error {
 	size := int64(e.Entries) * int64(j.width)
 	if _, err := io.CopyN(j.sum, j.file, size); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -115,7 +115,7 @@ func (j *Journal) replay(e Extent, indexes uint64, each func(n, index uint64, o 
 		if v>>1 >= indexes {
 			return fmt.Errorf("is of another scan: entry %d is target %d of %d", n+1, v>>1, indexes)
 		}
-		each(n, v>>1, dedup.Outcome(v&1))
+		each(v>>1, dedup.Outcome(v&1))
 	}
 	j.entries = e.Entries
 	if err := j.file.Truncate(size); err != nil {

@@ -38,7 +38,7 @@ func journalOf(t testing.TB, indexes uint64, entries []entry) (string, Extent) {
 // reopen opens a journal and returns its entries.
 func reopen(path string, e Extent, indexes uint64) (*Journal, []entry, error) {
 	var got []entry
-	j, err := OpenJournal(path, e, indexes, func(n, index uint64, o dedup.Outcome) { got = append(got, entry{index, o}) })
+	j, err := OpenJournal(path, e, indexes, func(index uint64, o dedup.Outcome) { got = append(got, entry{index, o}) })
 	return j, got, err
 }
 

@@ -121,7 +121,6 @@ func (c *collector) note(row *record.Record, index uint64) {
 		outcome = dedup.Success
 	}
 	s.keeping.Note(index, outcome)
-	s.noted.Add(1)
 	if c.sample && len(c.samples) < samples {
 		c.samples = append(c.samples, sample{index, time.Now()})
 	}

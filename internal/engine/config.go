@@ -73,7 +73,6 @@ type Order interface {
 type From struct {
 	Outputs []string // where each output goes on: see [sink.Resumer]; nil if they begin
 	Targets []uint64 // asked in each of the walks, which are behind them; nil means none
-	Noted   uint64   // answers of which the Keeper was told
 }
 
 // Asked returns how many targets are before the walks.

@@ -25,8 +25,8 @@ type Keeper interface {
 // A Snapshot is how far a scan was at a moment.
 type Snapshot struct {
 	Moments  []Moment      // the last of them is that moment; the others are earlier, in order
+	Since    bool          // the first of them is the beginning of this process's part of the scan
 	Window   time.Duration // answers to probes sent longer ago than this are in the outputs
-	Noted    uint64        // answers of which the Keeper was told
 	Outputs  []string      // where each output goes on: see [sink.Resumer]
 	Counts   Counts
 	SendTime time.Duration
@@ -37,7 +37,6 @@ type Snapshot struct {
 type Moment struct {
 	At    time.Time `json:"at"`
 	Walks []Place   `json:"walks"`
-	Noted uint64    `json:"noted"` // answers of which the Keeper was told before
 }
 
 const (
@@ -52,6 +51,7 @@ const (
 type keeping struct {
 	Keeper
 	moments []Moment
+	forgot  bool          // moments before those
 	late    time.Duration // the longest that an answer took to its row, of those looked at
 	missed  uint64        // answers left to come again, when that was last looked at
 	again   time.Time     // when there were more of them
@@ -60,7 +60,6 @@ type keeping struct {
 // A cut is a look at the outputs by the collector: all rows before it are safe, with what the Keeper was told of.
 type cut struct {
 	places  []string
-	noted   uint64
 	samples []sample
 	oldest  time.Time // when the first of the hits whose grabs are not done answered; zero if there is none
 	err     error
@@ -111,7 +110,7 @@ func (s *Scan) keepEnds(reason Stop) error {
 
 // moment says how far the walks are.
 func (s *Scan) moment() Moment {
-	m := Moment{At: time.Now(), Noted: s.noted.Load(), Walks: make([]Place, len(s.trails))}
+	m := Moment{At: time.Now(), Walks: make([]Place, len(s.trails))}
 	for i, t := range s.trails {
 		m.Walks[i] = t.at()
 	}
@@ -126,7 +125,9 @@ func (k *keeping) remember(m Moment) {
 			k.moments = slices.Delete(k.moments, i, i+1)
 		}
 	}
-	k.moments = slices.Delete(k.moments, 0, max(0, len(k.moments)-momentsKept))
+	if n := len(k.moments) - momentsKept; n > 0 {
+		k.moments, k.forgot = slices.Delete(k.moments, 0, n), true
+	}
 }
 
 // snapshot hands the Keeper what is known at moment m, after c.
@@ -138,7 +139,7 @@ func (s *Scan) snapshot(m Moment, c *cut, reason Stop) error {
 	k.remember(m)
 	counts := s.Counts()
 	snap := &Snapshot{
-		Moments: k.moments, Window: s.window(m.At, c, counts.Deferred), Noted: c.noted, Outputs: c.places, Counts: counts, Reason: reason,
+		Moments: k.moments, Since: !k.forgot, Window: s.window(m.At, c, counts.Deferred), Outputs: c.places, Counts: counts, Reason: reason,
 	}
 	snap.SendTime = s.Progress().SendTime
 	return k.Save(snap)
@@ -181,7 +182,6 @@ func (s *Scan) took(x sample) time.Duration {
 
 // cutOutputs makes the rows written so far safe, and what the Keeper was told.
 func (s *Scan) cutOutputs(c *cut) {
-	c.noted = s.noted.Load()
 	for i := range s.outputs {
 		place, err := s.outputs[i].save()
 		if err != nil {

@@ -34,9 +34,8 @@ type Scan struct {
 	outputs   []output
 	firstOnly bool // nobody wants other rows than first successes
 	halted    atomic.Bool
-	grabs     *grabbing     // nil without grabs
-	keeping   *keeping      // nil without a Keeper
-	noted     atomic.Uint64 // answers of which it was told
+	grabs     *grabbing // nil without grabs
+	keeping   *keeping  // nil without a Keeper
 	queue     chan *batch
 	free      *stock
 
@@ -99,7 +98,6 @@ func New(cfg Config) (*Scan, error) {
 func (s *Scan) begin() {
 	from := &s.cfg.From
 	s.claimed.Store(from.Asked())
-	s.noted.Store(from.Noted)
 	if s.cfg.Keeper == nil {
 		return
 	}

@@ -38,6 +38,7 @@ func benchmarks() []benchmark {
 		{"tools", "dry runs into a pipe, lists of addresses, ziterate and zblocklist", tools},
 		{"page", "write performance.md and its pictures into -docs, in nine minutes or less", page},
 		{"all", "all but the page", all},
+		{"chaos", "scans killed at random moments (-count kills, 100) and carried on: targets and rows lost or doubled", chaos},
 		{"bars", "every bar below", bars},
 	}, barBenchmarks()...)
 }
