@@ -26,10 +26,10 @@ const (
 	chaosKills = 100
 )
 
-// chaosWorld has hosts that accept, that refuse, that answer late and that answer twice.
+// chaosWorld has hosts that accept, that refuse, that answer late and that answer twice, behind a cable that takes frames by XDP.
 func chaosWorld() lab.World {
 	p := netip.MustParsePrefix
-	return lab.World{Ports: []uint16{80}, Hosts: []lab.Hosts{
+	return lab.World{Ports: []uint16{80}, Crowd: &lab.Crowd{Prefix: p("10.255.0.0/16")}, Hosts: []lab.Hosts{
 		{Prefix: p("10.0.16.0/20"), Kind: lab.Kernel},
 		{Prefix: p("10.0.64.0/20"), Kind: lab.Refuse},
 		{Prefix: p("10.0.128.0/22"), Kind: lab.Late, Delay: 1200 * time.Millisecond},
@@ -63,7 +63,7 @@ func chaos(ctx context.Context, s *session) error {
 			h.kills, kills, h.scans, h.unasked, h.again, h.mayAgain, h.lost, h.doubled, h.wrong)
 	}
 	t := table{
-		title: fmt.Sprintf("scans of %s at %d probes a second, killed (SIGKILL) at random moments and carried on; csv, json.gz and SQLite", chaosNet, chaosRate),
+		title: fmt.Sprintf("scans of %s at %d probes a second, killed (SIGKILL) at random moments and carried on, by sockets and by XDP in turn; csv, json.gz and SQLite", chaosNet, chaosRate),
 		head:  []string{"scans", "kills", "targets never asked", "asked again", "of the walks going back", "mean way back", "rows lost", "doubled", "wrong"},
 	}
 	t.add(fmt.Sprint(h.scans), fmt.Sprint(h.kills), fmt.Sprint(h.unasked), fmt.Sprint(h.again), fmt.Sprint(h.mayAgain),
@@ -99,7 +99,7 @@ func (h *havoc) scan(ctx context.Context, s *session, rng *rand.Rand) (err error
 	args := []string{
 		"-C", "/dev/null", "-b", "/dev/null", "-q", "-v", "1", "-p", "80", "-r", strconv.Itoa(chaosRate), "-c", strconv.Itoa(int(chaosCool.Seconds())),
 		"--checkpoint", "scan.checkpoint", "-O", "csv=hits.csv,fields=saddr,filter=success = 1 && repeat = 0", "-O", "json=all.json.gz,fields=saddr,repeat",
-		"-O", "sqlite=scan.db", chaosNet,
+		"-O", "sqlite=scan.db", "--link", []string{"socket", "xdp"}[h.scans%2], chaosNet,
 	}
 	for range 1 + rng.IntN(3) {
 		killed, err := h.kill(ctx, s, dir, args, time.Duration(rng.Int64N(int64(6*time.Second))))
@@ -113,28 +113,28 @@ func (h *havoc) scan(ctx context.Context, s *session, rng *rand.Rand) (err error
 			args = []string{"--resume", "scan.checkpoint"}
 		} // else it was killed before it had sent anything
 	}
-	if _, err := s.inFolder(ctx, dir, args...); err != nil {
+	if err := s.inFolder(ctx, dir, args...); err != nil {
 		return err
 	}
 	return h.compare(ctx, s, dir, net, capture)
 }
 
 // inFolder runs this zmap there.
-func (s *session) inFolder(ctx context.Context, dir string, args ...string) ([]byte, error) {
+func (s *session) inFolder(ctx context.Context, dir string, args ...string) error {
 	cmd := exec.CommandContext(ctx, s.zmap, args...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("run %s: %w: %.500s", cmd.Args, err, out)
+		return fmt.Errorf("run %s: %w: %.500s", cmd.Args, err, out)
 	}
-	return out, err
+	return nil
 }
 
 // kill starts the program, and kills it after some time if it has not ended.
 func (h *havoc) kill(ctx context.Context, s *session, dir string, args []string, after time.Duration) (killed bool, err error) {
 	short, cancel := context.WithTimeout(ctx, after)
 	defer cancel()
-	_, err = s.inFolder(short, dir, args...)
+	err = s.inFolder(short, dir, args...)
 	if short.Err() == nil {
 		return false, err
 	}
@@ -206,7 +206,7 @@ func (h *havoc) compare(ctx context.Context, s *session, dir string, net *lab.Ne
 	for a := range net.Truth().Addrs(lab.SYN(80), lab.RST) {
 		all[a] = 1
 	}
-	if _, err := s.inFolder(ctx, dir, "convert", "scan.db", "csv=database.csv,fields=saddr"); err != nil {
+	if err := s.inFolder(ctx, dir, "convert", "scan.db", "csv=database.csv,fields=saddr"); err != nil {
 		return err
 	}
 	if err := unpack(filepath.Join(dir, "all.json.gz"), filepath.Join(dir, "all.csv")); err != nil {
