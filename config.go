@@ -29,6 +29,7 @@ const (
 	DefaultCooldown = 8 * time.Second
 	DefaultTTL      = 64
 	DefaultGrace    = time.Second
+	DefaultLinkWait = 5 * time.Minute
 )
 
 // MaxSources is how many source addresses a scan may have.
@@ -85,6 +86,9 @@ type Config struct {
 	Cooldown        time.Duration // listening after the last probe; 0 means DefaultCooldown, negative none
 	MinHitRate      float64       // percent of targets; 0 means no limit
 	MaxSendFailures *uint64       // nil means no limit
+	// LinkWait is how long the scan waits for an interface that is down, or without a carrier, and sends nothing: when it is up again, it goes
+	// on with the first frame that has not left. 0 means DefaultLinkWait, negative that such a scan ends. Raw IP sockets do not wait.
+	LinkWait time.Duration
 
 	Packets    bool           // send bare IP packets, and let the kernel find the next hop of each
 	Interface  string         // "" means the one that the route to the targets leads through

@@ -74,7 +74,7 @@ type sameName struct{ annotate.Annotator }
 func (sameName) Fields() []record.Field { return []record.Field{{Name: "saddr"}} }
 
 // unmistakable are the fields that take any value, or what only the machine can say is wrong.
-var unmistakable = strings.Fields(`IgnoreListErrors Probe TTL Key Seed Shards Bandwidth MaxResults Cooldown MaxSendFailures Packets
+var unmistakable = strings.Fields(`IgnoreListErrors Probe TTL Key Seed Shards Bandwidth MaxResults Cooldown LinkWait MaxSendFailures Packets
 	Interface Receive SourceMAC GatewayMAC Hooks Log`)
 
 // TestAnyTwoMistakesAreBothReported makes each mistake alone, and each with each other one.

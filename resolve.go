@@ -165,6 +165,12 @@ func (s *setup) fillDefaults() {
 	case s.Cooldown < 0, s.DryRun != nil:
 		s.Cooldown = 0
 	}
+	switch {
+	case s.LinkWait == 0:
+		s.LinkWait = DefaultLinkWait
+	case s.LinkWait < 0:
+		s.LinkWait = 0
+	}
 	if s.Shards == 0 {
 		s.Shards = 1
 	}

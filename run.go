@@ -174,6 +174,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
 		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from,
+		LinkWait: s.LinkWait, OnDown: s.linkDown,
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {

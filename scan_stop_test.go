@@ -148,7 +148,7 @@ func TestStopLinkLost(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	c.Cooldown = 30 * time.Second
+	c.Cooldown, c.LinkWait = 30*time.Second, -1
 	r := runStopped(t.Context(), t, c, engine.LinkLost, link.ErrDown)
 	if d := r.RecvEnd.Sub(r.SendStart); len(rows.rows) < 100 || d > c.Cooldown/2 {
 		t.Errorf("%d rows after %v, want the 100 from before, and no cooldown on a dead link", len(rows.rows), d)
@@ -159,7 +159,7 @@ func TestStopLinkLost(t *testing.T) {
 func TestStopLinkLostInCooldown(t *testing.T) {
 	net, c, rows := stopScan(t)
 	c.Networks = []string{"10.5.0.0/24"}
-	c.Cooldown = 30 * time.Second
+	c.Cooldown, c.LinkWait = 30*time.Second, -1
 	c.Hooks.Progress = func(p Progress) {
 		if p.Sending || p.Elapsed > 10*time.Second {
 			return

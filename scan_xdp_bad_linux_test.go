@@ -77,6 +77,7 @@ func TestXDPLinkLost(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			net, cfg, rows := badDay(t)
+			cfg.LinkWait = -1
 			rows.onRow = func(n int) {
 				if n == 500 {
 					if err := c.do(net); err != nil {

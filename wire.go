@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -82,6 +83,15 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 	plan.Link, plan.Why = l.Name, l.Why
 	s.Log.Debug("link: " + l.Why)
 	return l, nil
+}
+
+// linkDown tells that the interface is down, and that it is up again.
+func (s *setup) linkDown(err error) {
+	if err != nil {
+		s.Log.Warn(fmt.Sprintf("%v: the scan waits until it is up again, at most %s", err, s.LinkWait))
+		return
+	}
+	s.Log.Info("the interface is up again: the scan goes on")
 }
 
 // frameText returns what a dry run writes for a frame.

@@ -9,7 +9,7 @@ import (
 // MaxFrame is the longest frame that a [Slot] holds, in bytes: an Ethernet header and 1500 bytes behind it.
 const MaxFrame = 1514
 
-// ErrDown says that the interface of a link is down or gone. It is permanent for that link.
+// ErrDown says that the interface of a link is down or gone. A queue that has returned it is of no use until it is revived: see [Reviver].
 var ErrDown = errors.New("network interface is down")
 
 // A Slot is a frame owned by a transmit queue. Data is the slot's whole memory and keeps the bytes of its last use; N is
@@ -58,6 +58,13 @@ type TX interface {
 	Abort() (unsent int)
 	// Close releases the queue. It does not drain: what is queued is aborted. A second Close does nothing.
 	Close() error
+}
+
+// A Reviver is a [TX] or [RX] that can be used again when its interface was down and is up once more.
+type Reviver interface {
+	// Revive forgets that the interface was down; if it still is, the next call will say so. Frames that were queued then are gone, and
+	// counted as refused. It belongs to the queue's owner, and does nothing to a queue that is closed or has ended otherwise.
+	Revive()
 }
 
 // A Pacer is a [TX] that spaces frames itself, better than its caller could by sleeping.

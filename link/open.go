@@ -86,6 +86,9 @@ type Link struct {
 	TX      []TX   // Config.Senders queues for probes
 	RX      []RX   // Config.Receivers queues: as asked, or what suits the engine
 	Control TX     // for the few frames that must not wait behind probes (ARP, RST, data of one exchange)
+	// Up returns an error that wraps [ErrDown] as long as the interface is switched off, without a carrier or gone. Then the queues are
+	// [Reviver]s, and send before Submit returns. Any goroutine may call it. Nil means that a link whose interface was down has ended for good.
+	Up func() error
 }
 
 // Close closes every queue, the receiving ones last so that none misses an answer to the last frames of another.

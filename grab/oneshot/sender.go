@@ -2,6 +2,7 @@ package oneshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -201,8 +202,13 @@ func (s *sender) submit() {
 	s.have, s.used = 0, 0
 }
 
-// fail ends all connections if the error of the link is one.
+// fail ends all connections if the error of the link is one. An interface that is down may come back: what was to be sent is lost, as on the
+// way, and sent again.
 func (s *sender) fail(err error) {
+	if q, ok := s.tx.(link.Reviver); ok && errors.Is(err, link.ErrDown) {
+		q.Revive()
+		return
+	}
 	if err != nil {
 		s.broken = fmt.Errorf("send: %w", err)
 		s.stack.end(s.broken)

@@ -100,6 +100,7 @@ func (j *job) setPace() error {
 	c.MaxRuntime = time.Duration(o.maxRuntime) * time.Second
 	c.Cooldown = time.Duration(orNone(o.cooldown)) * time.Second
 	c.MinHitRate = o.minHitRate
+	c.LinkWait = time.Duration(orNone(o.linkWait)) * time.Second
 	if o.maxSendFailures >= 0 {
 		most := uint64(o.maxSendFailures)
 		c.MaxSendFailures = &most

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/grab"
@@ -63,6 +64,7 @@ type scanOptions struct {
 
 	checkpoint, resume string
 	resumeRewind       int64
+	linkWait           int64
 	excludeFile        string
 	commandLine        json.RawMessage // that of the scan that is carried on
 
@@ -76,8 +78,8 @@ type scanOptions struct {
 // defaults returns the options of a command line without any.
 func defaults() *scanOptions {
 	return &scanOptions{
-		resumeRewind: -1,
-		rate:         -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
+		resumeRewind: -1, linkWait: int64(zmap.DefaultLinkWait / time.Second),
+		rate: -1, probes: 1, cooldown: 8, retries: 10, shards: 1, ttl: 64, verbosity: 3,
 		module: "tcp_synscan", outputs: []string{"csv"}, dedup: "default", dedupWindow: 1_000_000, maxSendFailures: -1, link: "auto",
 		threads: -1, grabTransport: "auto", grabTimeout: int64(grab.DefaultTimeout / time.Second), grabBytes: grab.DefaultBytes,
 		grabInFlight: pool.DefaultInFlight, grabPerAddr: pool.DefaultPerAddr, grabPerNet: pool.DefaultPerNet,
@@ -173,6 +175,7 @@ func networkOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.receive, "receive-interface", "", "listen on interface `name` instead, for answers that come back another way or are mirrored there")
 	s.text(&o.link, "link", "", "`way` to send frames: auto, xdp, socket, ring, or raw, which means --iplayer (default auto); the log says which was chosen, and why")
 	s.text(&o.rst, "rst", "", "what becomes of connections that hosts accept: `policy` pass, and the kernel resets them; or reset, and the link does it, at less cost (XDP alone; default pass)")
+	s.integer(&o.linkWait, "link-wait", "", "wait at most `seconds` for an interface that is down, sending nothing meanwhile, before the scan ends (default 300)", 0, math.MaxInt32)
 	s.text(&o.netmapWait, "netmap-wait-ping", "", "`address`, taken and ignored: C ZMap waits for it where it is built for netmap, which has no part here")
 	s.flag(&o.noBypass, "no-qdisc-bypass", "", "let the kernel's traffic control (tc) see the probes; costs a tenth of the speed")
 	return s.FlagSet

@@ -51,6 +51,10 @@ type Config struct {
 	// OnLost is called by the goroutine that writes rows when one of several outputs has failed, while the others go on. It may
 	// be nil.
 	OnLost func(*OutputError)
+	// LinkWait is how long the scan waits for an interface that is down, sending nothing; 0 ends it at once.
+	LinkWait time.Duration
+	// OnDown is told once when the interface is seen to be down, with the error, and once with nil when it is up again. It may be nil.
+	OnDown func(error)
 	Hooks  Hooks
 	// Grabs carries accepted connections on; nil leaves them alone. Then rows have its fields besides.
 	Grabs Grabber
@@ -65,6 +69,8 @@ type Config struct {
 type Order interface {
 	// Fill stores the next indexes in dst and returns how many; fewer than len(dst) means that there are no more.
 	Fill(dst []uint64) int
+	// Rewind takes it back by the last n indexes, which come once more, and returns by how many it went back.
+	Rewind(n uint64) uint64
 	// Step returns how many elements are behind it, whether they were given out or passed over.
 	Step() uint64
 }

@@ -58,7 +58,8 @@ func loneSender(tb testing.TB, space *target.Space, name, args string) *sender {
 		},
 		clock: PlainClock(), stop: newStopper(), sendCounts: make([]sendCounts, 1),
 	}
-	snd := newSender(s, 0, nil)
+	s.begin()
+	snd := newSender(s, 0, &slowTX{})
 	for i := range snd.slots {
 		snd.slots[i] = link.NewSlot(make([]byte, link.MaxFrame), uint32(i))
 	}

@@ -117,6 +117,7 @@ func newNowhere(n int) *nowhere {
 
 func (w *nowhere) Reserve(s []link.Slot, _ time.Duration) int { return copy(s, w.slots) }
 func (w *nowhere) Submit([]link.Slot) error                   { return nil }
+func (w *nowhere) Stats() link.TXStats                        { return link.TXStats{} }
 
 // TestHooksOfSendersDoNotAllocate neither where there are none.
 func TestHooksOfSendersDoNotAllocate(t *testing.T) {

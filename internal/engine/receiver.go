@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -58,7 +59,9 @@ func (r *receiver) run() {
 		r.flush()
 		r.counts.publish(&r.count)
 		if err != nil {
-			r.scan.stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
+			if r.comesBack(err) {
+				continue
+			}
 			return
 		}
 		if r.scan.grabs != nil && isClosed(r.scan.grabs.over) {
@@ -78,6 +81,21 @@ func (r *receiver) run() {
 			idle = 0
 		}
 	}
+}
+
+// comesBack deals with an error of the queue: it waits for an interface that is down, and says whether the receiver goes on.
+func (r *receiver) comesBack(err error) bool {
+	stop := r.scan.stop
+	if errors.Is(err, link.ErrDown) && r.scan.awaitLink(err, stop.scan) {
+		if q, ok := r.rx.(link.Reviver); ok {
+			q.Revive()
+		}
+		return true
+	}
+	if !isClosed(r.scan.listening) {
+		stop.stopScan(LinkLost, fmt.Errorf("receive: %w", err))
+	}
+	return false
 }
 
 // hearNoMore takes nothing more for an answer: what came before is handed over.

@@ -26,7 +26,8 @@ type Scan struct {
 	sendCounts []sendCounts
 	recvCounts []recvCounts
 	senders    atomic.Int32
-	trails     []*trail      // of the senders; nil without a Keeper
+	trails     []*trail // of the senders
+	outage     outage
 	claimed    atomic.Uint64 // targets that senders have taken, if there is a limit to them
 	limited    atomic.Bool   // a sender ended because max-targets was reached
 	rows       atomic.Uint64
@@ -98,10 +99,9 @@ func New(cfg Config) (*Scan, error) {
 func (s *Scan) begin() {
 	from := &s.cfg.From
 	s.claimed.Store(from.Asked())
-	if s.cfg.Keeper == nil {
-		return
+	if s.cfg.Keeper != nil {
+		s.keeping = &keeping{Keeper: s.cfg.Keeper}
 	}
-	s.keeping = &keeping{Keeper: s.cfg.Keeper}
 	for i, w := range s.cfg.Walks {
 		place := Place{Step: w.Step()}
 		if from.Targets != nil {

@@ -41,8 +41,9 @@ type sender struct {
 	slots   []link.Slot
 	done    bool // the walk, or max-targets, is at its end
 
-	trail *trail // nil unless somebody wants to know how far the sender is
-	made  uint64 // frames before the stage that is being loaded
+	trail  *trail
+	before link.TXStats // of the queue, when the last batch was submitted
+	made   uint64       // frames before the stage that is being loaded
 
 	unreachable uint64 // targets that nobody answers for so far
 	excluded    uint64 // targets passed over so far
@@ -51,7 +52,7 @@ type sender struct {
 // stage is how many probes go through a stage at once: their targets, tags and shots stay in the first-level cache.
 const stage = 64
 
-// trailTime is how far a slow sender's place may stay behind: it takes no more targets from the walk at once than it asks in that time.
+// trailTime is how far a slow sender's place may stay behind in a scan that is kept: it takes no more targets from the walk at once than it asks in that time.
 const trailTime = 50 * time.Millisecond
 
 // drainTime bounds how long a sender waits for its queue to empty after its last probe.
@@ -67,13 +68,10 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 	}
 	s := &sender{
 		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
-		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i],
+		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i], trail: scan.trails[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
 	s.stamps, _ = s.enc.(probe.Stamper)
-	if scan.trails != nil {
-		s.trail = scan.trails[i]
-	}
 	return s
 }
 
@@ -86,7 +84,12 @@ func (s *sender) run() {
 		if allowed == 0 {
 			break
 		}
-		if err := s.batch(allowed); err != nil {
+		err := s.batch(allowed)
+		if errors.Is(err, link.ErrDown) && s.scan.awaitLink(err, stop.sending) {
+			s.goBack()
+			continue
+		}
+		if err != nil {
 			stop.stopScan(sendStop(err), fmt.Errorf("send: %w", err))
 			break
 		}
@@ -113,9 +116,7 @@ func (s *sender) drain() {
 	if isClosed(s.scan.stop.scan) || s.tx.Drain(ctx) != nil {
 		s.tx.Abort()
 	}
-	if s.trail != nil {
-		s.trail.settle(s.tx)
-	}
+	s.trail.settle(s.tx)
 }
 
 // batch sends up to n probes. It returns early when the scan is stopped while the queue is full.
@@ -133,6 +134,7 @@ func (s *sender) batch(n int) error {
 			return nil
 		}
 		s.stamp(s.slots[:filled])
+		s.before = s.tx.Stats()
 		if err := s.tx.Submit(s.slots[:filled]); err != nil {
 			return err
 		}
@@ -225,18 +227,18 @@ func (s *sender) load(most int) (n int, targets uint64) {
 // when there are none or no more are wanted. All before it are in frames, of which the last loaded are in the stage.
 func (s *sender) refill(loaded int) bool {
 	most := len(s.indexes)
-	if s.trail != nil {
-		s.trail.note(s.made+uint64(loaded), s.walk.Step())
-		s.trail.settle(s.tx)
-		if s.pace.rate > 0 {
-			most = max(1, min(most, int(s.pace.rate*trailTime.Seconds())))
-		}
+	t := s.trail
+	t.note(trailMark{
+		frames: s.made + uint64(loaded), place: Place{s.walk.Step(), t.asked}, given: t.given, unreachable: s.unreachable, excluded: s.excluded,
+	})
+	t.settle(s.tx)
+	if s.scan.keeping != nil && s.pace.rate > 0 {
+		most = max(1, min(most, int(s.pace.rate*trailTime.Seconds())))
 	}
 	found := s.walk.Fill(s.indexes[:most])
 	n := s.scan.claim(found)
-	if s.trail != nil {
-		s.trail.asked += uint64(n)
-	}
+	t.asked += uint64(n)
+	t.given += uint64(found)
 	s.targets, s.at = s.targets[:n], 0
 	for i, index := range s.indexes[:n] {
 		s.scan.cfg.Space.Fill(index, &s.targets[i])

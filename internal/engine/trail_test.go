@@ -22,7 +22,7 @@ func TestTrail(t *testing.T) {
 	for step := uint64(10); step < 1000; step += 10 {
 		tr.asked += 7
 		frames += 14
-		tr.note(frames, step)
+		tr.note(trailMark{frames: frames, place: Place{step, tr.asked}})
 	}
 	for tx.sent = range frames + 1 {
 		tx.refused = tx.sent / 5
@@ -45,14 +45,14 @@ func TestTrailOverflow(t *testing.T) {
 	tx := &slowTX{}
 	tr := newTrail(Place{})
 	for i := uint64(1); i <= 2*trailLen; i++ {
-		tr.note(i, i)
+		tr.note(trailMark{frames: i, place: Place{Step: i}})
 	}
 	tx.sent = 2 * trailLen
 	tr.settle(tx)
 	if got := tr.at().Step; got != trailLen {
 		t.Errorf("at %d, want %d", got, trailLen)
 	}
-	tr.note(2*trailLen, 2*trailLen)
+	tr.note(trailMark{frames: 2 * trailLen, place: Place{Step: 2 * trailLen}})
 	tr.settle(tx)
 	if got := tr.at().Step; got != 2*trailLen {
 		t.Errorf("at %d, want %d", got, 2*trailLen)
@@ -66,7 +66,7 @@ func TestTrailAllocs(t *testing.T) {
 	i := uint64(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		i++
-		tr.note(i, i)
+		tr.note(trailMark{frames: i, place: Place{Step: i}})
 		tx.sent = i
 		tr.settle(tx)
 	}); n != 0 {

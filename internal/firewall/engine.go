@@ -61,5 +61,12 @@ type walled struct {
 	wall *wall
 }
 
+// Revive implements [link.Reviver]: the rules have stayed.
+func (w *walled) Revive() {
+	if r, ok := w.RX.(link.Reviver); ok {
+		r.Revive()
+	}
+}
+
 // Close closes the queue, and then the rules are gone.
 func (w *walled) Close() error { return errors.Join(w.RX.Close(), w.wall.Close()) }

@@ -2,6 +2,8 @@ package afpacket
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 
 	"github.com/zmap-go/zmap/link"
@@ -35,8 +37,31 @@ func OpenQueues[T Sender](name string, cfg link.Config, openTX func() (T, error)
 		return l, err
 	}
 	l.Control = control
+	l.Up = up(cfg)
 	l.RX, err = openReceivers(cfg)
 	return l, err
+}
+
+// up returns what a link's Up is: the interfaces to send and to receive on must both be up, and be those of now.
+func up(cfg link.Config) func() error {
+	var devices []Device
+	for _, name := range []string{cfg.Interface, cfg.Receive} {
+		if i, err := net.InterfaceByName(name); err == nil {
+			devices = append(devices, Device{Name: name, Index: i.Index})
+		}
+	}
+	return func() error {
+		for i := range devices {
+			d := devices[i]
+			if err := d.ask(); err != nil {
+				return err
+			}
+			if now, err := net.InterfaceByName(d.Name); err != nil || now.Index != d.Index {
+				return fmt.Errorf("interface %s is gone, and another one may have its name: %w", d.Name, link.ErrDown)
+			}
+		}
+		return nil
+	}
 }
 
 // CheckQueues is to [OpenQueues] what Check is to Open: it opens and closes one transmit queue, compiles the capture filter, and

@@ -35,8 +35,8 @@ type RX struct {
 	next     int // offset of the block that the kernel fills next
 	blocks   int // handed over since the counters were collected
 	frame    link.Frame
-	err      error     // permanent
-	broken   error     // what the kernel reported; becomes permanent when the last block is handed over
+	err      error     // until it is revived, or for good
+	broken   error     // what the kernel reported; becomes err when the last block is handed over
 	until    time.Time // time by which it is
 	counts   lossCounts
 }
@@ -127,6 +127,14 @@ func (r *RX) wait(d time.Duration) error {
 		return nil
 	}
 	return fmt.Errorf("wait for receive ring: %w", err)
+}
+
+// Revive implements [link.Reviver]: the kernel binds the socket again by itself when the interface comes up (packet_notifier in
+// net/packet/af_packet.c).
+func (r *RX) Revive() {
+	if errors.Is(r.err, link.ErrDown) {
+		r.err, r.broken = nil, nil
+	}
 }
 
 // stirs says whether there is something to do: a block, or an error of the socket, which it keeps in broken. It is called

@@ -14,6 +14,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -55,7 +56,7 @@ type Batch struct {
 	Slots    []link.Slot
 	first    int   // of the slots that Reserve hands out, which go round
 	reserved int   // handed out by the last Reserve and not submitted
-	err      error // permanent
+	err      error // until the queue is revived, or for good
 	aborts   atomic.Uint32
 }
 
@@ -127,6 +128,13 @@ func (b *Batch) Accept(s []link.Slot) error {
 func (b *Batch) Fail(err error) error {
 	b.err = err
 	return err
+}
+
+// Revive implements [link.Reviver].
+func (b *Batch) Revive() {
+	if errors.Is(b.err, link.ErrDown) {
+		b.err = nil
+	}
 }
 
 // Shut makes the queue a closed one. It returns false if it is that already.

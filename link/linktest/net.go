@@ -22,6 +22,7 @@ type Options struct {
 	RefuseEvery int           // every nth frame is refused; 0 means none
 	LoseFirst   int           // frames received and lost before the first is handed over
 	DownAfter   int           // the interface goes down when this many frames have left it; 0 means never
+	DownFor     time.Duration // how long it is down then, of links without a gap; 0 means for ever
 }
 
 // A Net is an Internet. It is a [link.Engine]: each link opened from it is an interface of its own.
@@ -71,6 +72,9 @@ func (n *Net) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
 	w := newWire(n.respond, n.options, cfg)
 	n.wires = append(n.wires, w)
 	l := &link.Link{Name: n.Name(), Batch: n.options.Queue, Control: newTX(w, n.options.Queue)}
+	if n.options.DownFor > 0 && n.options.Gap <= 0 {
+		l.Up = w.up
+	}
 	for range cfg.Senders {
 		l.TX = append(l.TX, newTX(w, n.options.Queue))
 	}

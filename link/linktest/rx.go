@@ -77,6 +77,9 @@ func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
 	return len(queue), err
 }
 
+// Revive implements [link.Reviver]: whether the wire is down is asked each time.
+func (r *RX) Revive() {}
+
 // take empties the queue; an error comes only with an empty one.
 func (r *RX) take() ([]arrival, error) {
 	r.w.mu.Lock()

@@ -114,7 +114,10 @@ func (t *TX) Submit(s []link.Slot) error {
 	return t.broken()
 }
 
-// broken returns the permanent error.
+// Revive implements [link.Reviver]: whether the wire is down is asked each time.
+func (t *TX) Revive() {}
+
+// broken returns the error of every call until the queue is revived.
 func (t *TX) broken() error {
 	switch {
 	case t.closed:

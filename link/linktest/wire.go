@@ -2,6 +2,7 @@ package linktest
 
 import (
 	"container/heap"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type wire struct {
 	tried  int // frames that tried to
 	lost   int // received frames lost on purpose
 	down   bool
+	fell   bool // was down once
 	tx     []*TX
 	rx     []*RX
 }
@@ -110,7 +112,9 @@ func (w *wire) carry(frame []byte) bool {
 }
 
 // full says whether the interface is to go down now.
-func (w *wire) full() bool { return w.options.DownAfter > 0 && w.left >= w.options.DownAfter }
+func (w *wire) full() bool {
+	return w.options.DownAfter > 0 && w.left >= w.options.DownAfter && !w.fell
+}
 
 // emit lets a copy of the frame arrive after the delay.
 func (w *wire) emit(delay time.Duration, frame []byte) {
@@ -150,12 +154,25 @@ func (w *wire) flow(frame []byte) []byte {
 	return frame[min(from, len(frame)):min(from+8, len(frame))]
 }
 
+// up says whether the interface is up.
+func (w *wire) up() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		return fmt.Errorf("interface %s is switched off: %w", w.cfg.Interface, link.ErrDown)
+	}
+	return nil
+}
+
 // goDown switches the interface off: what is queued to be sent is refused, what is on its way is gone.
 func (w *wire) goDown() {
-	w.down = true
+	w.down, w.fell = true, true
 	w.events = nil
 	if w.timer != nil {
 		w.timer.Stop()
+	}
+	if d := w.options.DownFor; d > 0 {
+		w.schedule(time.Now().Add(d), func() { w.down = false })
 	}
 	for _, tx := range w.tx {
 		tx.stats.Refused += tx.discard()

@@ -19,7 +19,11 @@ func (Engine) Open(ctx context.Context, cfg link.Config) (*link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return afpacket.OpenQueues(Engine{}.Name(), cfg, func() (*mmsg.Queue, error) { return openTX(cfg, out) })
+	l, err := afpacket.OpenQueues(Engine{}.Name(), cfg, func() (*mmsg.Queue, error) { return openTX(cfg, out) })
+	if l != nil {
+		l.Up = nil // routes go with the interface, and nobody knows whether all are back: packets would leave by another way
+	}
+	return l, err
 }
 
 // Check opens and closes one transmit queue, whose sockets never receive, and compiles the capture filter.

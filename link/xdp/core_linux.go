@@ -54,7 +54,7 @@ func (c *core) share() (err error) {
 // queues makes the queues over the shared memory.
 func (c *core) queues(cfg *link.Config) (*link.Link, error) {
 	c.users.Store(int32(cfg.Receivers + cfg.Senders + 1))
-	l := &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch}
+	l := &link.Link{Name: Engine{}.Name(), Batch: cfg.Batch, Up: c.dev.connected}
 	for i := range c.rings {
 		rx, err := openRX(c, i)
 		if err != nil {

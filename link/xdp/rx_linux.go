@@ -36,8 +36,8 @@ type RX struct {
 	clock   clock
 	frame   link.Frame
 	checked time.Time // when the interface was last looked at
-	err     error     // permanent
-	broken  error     // what is wrong with the interface; becomes permanent when nothing came for settle
+	err     error     // until it is revived, or for good
+	broken  error     // what is wrong with the interface; becomes err when nothing came for settle
 	until   time.Time
 }
 
@@ -91,11 +91,19 @@ func (r *RX) Poll(d time.Duration, fn func(f *link.Frame)) (int, error) {
 	}
 }
 
-// end makes the error permanent. Senders do not wait for this reader any more.
+// end keeps the error. Senders do not wait for this reader any more.
 func (r *RX) end(err error) error {
 	r.err = err
 	r.ring.deaf.Store(true)
 	return err
+}
+
+// Revive implements [link.Reviver]: the program stays on an interface that goes down.
+func (r *RX) Revive() {
+	if errors.Is(r.err, link.ErrDown) {
+		r.err, r.broken = nil, nil
+		r.ring.deaf.Store(false)
+	}
 }
 
 // hand calls fn for each frame in the ring.
