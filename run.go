@@ -163,6 +163,8 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	guard := s.guardGateway(plan.Path)
+	defer func() { err = errors.Join(err, guard.close()) }()
 	grabs := s.grabs(c, l, plan)
 	defer func() { err = errors.Join(err, grabs.close()) }()
 	if err := s.beginStores(plan); err != nil {
@@ -174,12 +176,13 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
 		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from,
-		LinkWait: s.LinkWait, OnDown: s.linkDown,
+		LinkWait: s.LinkWait, OnDown: func(err error) { s.linkDown(err, guard) },
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})
 	if err != nil {
 		return err
 	}
+	defer guard.follow(s, plan.Path, hops.macs, scan)()
 	if s.made != nil {
 		s.made(scan)
 	}

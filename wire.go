@@ -86,12 +86,13 @@ func (s *setup) open(ctx context.Context, plan *Plan) (*link.Link, error) {
 }
 
 // linkDown tells that the interface is down, and that it is up again.
-func (s *setup) linkDown(err error) {
+func (s *setup) linkDown(err error, guard *gatewayGuard) {
 	if err != nil {
 		s.Log.Warn(fmt.Sprintf("%v: the scan waits until it is up again, at most %s", err, s.LinkWait))
 		return
 	}
 	s.Log.Info("the interface is up again: the scan goes on")
+	guard.relink() // it may be in another network now, or the gateway another machine
 }
 
 // frameText returns what a dry run writes for a frame.

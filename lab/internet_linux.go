@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/vishvananda/netlink"
 )
 
 // controlFD is where the Internet's process finds the control socket.
@@ -46,6 +48,7 @@ func serveInternet(left uint64) error {
 		opHello:    decode(in.hello),
 		opBuild:    decode(in.build),
 		opLink:     decode(in.carries),
+		opMove:     decode(in.move),
 		opStats:    decode(in.stats),
 		opForge:    decode(in.forge),
 		opCapture:  decode(in.capture),
@@ -133,6 +136,15 @@ func (in *internet) attach(w World, back int) (err error) {
 		err = in.loss.arrive(in.index)
 	}
 	return err
+}
+
+// move gives this end of the link another hardware address.
+func (in *internet) move(_ context.Context, mac net.HardwareAddr) (any, error) {
+	net0, err := lookUp(internetEnd)
+	if err != nil {
+		return nil, err
+	}
+	return nil, netlink.LinkSetHardwareAddr(net0, mac)
 }
 
 // carries waits until this end of the link carries frames.

@@ -183,6 +183,15 @@ func (n *Net) LinkUp() error {
 	return n.control.call(ctx, opLink, nil, nil)
 }
 
+// MoveGateway gives the gateway another hardware address, as when one router takes over from another. Nobody is told; frames to the old
+// one are lost. Only Kernel hosts answer from the new one.
+func (n *Net) MoveGateway(ctx context.Context, mac net.HardwareAddr) error {
+	if err := n.control.call(ctx, opMove, mac, nil); err != nil {
+		return fmt.Errorf("move the gateway: %w", err)
+	}
+	return nil
+}
+
 // raiseLink switches the scanner's end on and sets the default route.
 func (n *Net) raiseLink() error {
 	scan0, err := lookUp(scannerEnd)

@@ -42,6 +42,9 @@ func (n *Net) LinkDown() error { return errNotHere }
 // LinkUp returns an error.
 func (n *Net) LinkUp() error { return errNotHere }
 
+// MoveGateway returns an error.
+func (n *Net) MoveGateway(context.Context, net.HardwareAddr) error { return errNotHere }
+
 // Stats returns an error.
 func (n *Net) Stats(context.Context) (Stats, error) { return Stats{}, errNotHere }
 

@@ -19,6 +19,7 @@ const (
 	opHello    operation = "hello"    // verify that the namespace is fresh
 	opBuild    operation = "build"    // become the World
 	opLink     operation = "link"     // wait until the link carries frames
+	opMove     operation = "move"     // give the gateway another hardware address
 	opStats    operation = "stats"    // count
 	opForge    operation = "forge"    // send forged answers
 	opCapture  operation = "capture"  // begin to record frames

@@ -175,7 +175,7 @@ func (r *receiver) half(at int64, t *target.Target) grab.Half {
 	if o := p.TCP.Options(); o.HasMSS {
 		h.MSS = o.MSS
 	}
-	hops, i, ok := r.scan.cfg.Route.Hops, uint16(0), true
+	hops, i, ok := *r.scan.hops.Load(), uint16(0), true
 	if r.scan.cfg.Hop != nil {
 		i, ok = r.scan.cfg.Hop(t.Addr)
 	}

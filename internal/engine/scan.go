@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -28,8 +29,9 @@ type Scan struct {
 	senders    atomic.Int32
 	trails     []*trail // of the senders
 	outage     outage
-	claimed    atomic.Uint64 // targets that senders have taken, if there is a limit to them
-	limited    atomic.Bool   // a sender ended because max-targets was reached
+	hops       atomic.Pointer[[]packet.MAC] // next hops, as Config.Route.Hops; another one if those have changed
+	claimed    atomic.Uint64                // targets that senders have taken, if there is a limit to them
+	limited    atomic.Bool                  // a sender ended because max-targets was reached
 	rows       atomic.Uint64
 
 	outputs   []output
@@ -85,6 +87,7 @@ func New(cfg Config) (*Scan, error) {
 		s.gate.busy = cfg.Grabs.Full
 	}
 	s.begin()
+	s.SetHops(cfg.Route.Hops)
 	s.firstPort = cfg.Space.At(0).Port
 	if desc.Ports && (cfg.CheckPort == No || cfg.CheckPort == ByModule && desc.AnyPort) {
 		for i := range min(maxOtherPorts, cfg.Space.Ports().Len()) {
@@ -110,6 +113,10 @@ func (s *Scan) begin() {
 		s.trails = append(s.trails, newTrail(place))
 	}
 }
+
+// SetHops changes the hardware addresses of the next hops, of which there must be as many as in Config.Route: from each sender's next batch
+// on. The scan keeps the slice.
+func (s *Scan) SetHops(hops []packet.MAC) { s.hops.Store(&hops) }
 
 // SetRate changes the rate of all senders together, in probes per second; 0 means as fast as the link goes.
 func (s *Scan) SetRate(pps float64) {

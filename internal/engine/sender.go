@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/sink"
 	"github.com/zmap-go/zmap/target"
@@ -28,6 +29,9 @@ type sender struct {
 	tx     link.TX
 	walk   Order
 	enc    probe.Encoder
+	route  probe.Route   // of enc
+	hops   *[]packet.MAC // those of route
+	epoch  uint32        // in the upper half, how often enc was made anew: frames of another one have templates of another number
 	stamps probe.Stamper // enc, if its frames carry the time, else nil
 	tags   *validate.Batch
 	pace   *pacer
@@ -67,7 +71,7 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		route.Random = cfg.Random(i)
 	}
 	s := &sender{
-		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), tags: scan.tagger().NewBatch(n),
+		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), route: route, hops: scan.hops.Load(), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i], trail: scan.trails[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
@@ -122,6 +126,9 @@ func (s *sender) drain() {
 // batch sends up to n probes. It returns early when the scan is stopped while the queue is full.
 func (s *sender) batch(n int) error {
 	for n > 0 && !s.done {
+		if h := s.scan.hops.Load(); h != s.hops {
+			s.follow(h)
+		}
 		got := s.tx.Reserve(s.slots[:n], reserveWait)
 		if got == 0 {
 			if isClosed(s.scan.stop.sending) {
@@ -162,9 +169,10 @@ func (s *sender) fillStage(slots []link.Slot) int {
 	for i := range n {
 		slot, shot := &slots[i], &s.shots[i]
 		shot.Tag = tags[i]
-		if id := uint32(1 + shot.Try); slot.Template != id {
+		id := uint32(1 + shot.Try)
+		if slot.Template != id|s.epoch {
 			slot.N = s.enc.Template(id, slot.Data)
-			slot.Template = id
+			slot.Template = id | s.epoch
 		}
 		slot.N = s.enc.Patch(slot.Data, shot)
 	}
@@ -174,6 +182,14 @@ func (s *sender) fillStage(slots []link.Slot) int {
 	s.counts.probes.Add(uint64(n))
 	s.made += uint64(n)
 	return n
+}
+
+// follow has frames go to other next hops from here on.
+func (s *sender) follow(hops *[]packet.MAC) {
+	s.hops, s.route.Hops = hops, *hops
+	s.enc = s.scan.cfg.Probe.NewEncoder(s.route)
+	s.stamps, _ = s.enc.(probe.Stamper)
+	s.epoch += 1 << 16 // a number of tries fits below
 }
 
 // stamp writes the present moment into frames that carry one: it is the last thing before they leave.

@@ -74,7 +74,7 @@ func chaos(ctx context.Context, s *session) error {
 		bar{what: fmt.Sprintf("killed %d times: rows lost, doubled or wrong, of all files", h.kills), got: float64(h.lost + h.doubled + h.wrong)},
 		bar{what: "targets asked again, to those asked between a kill and the moment that the walk goes back to", got: float64(h.again) / float64(max(1, h.mayAgain)), want: 1, unit: "x"},
 	)
-	return nil
+	return upheavals(ctx, s, rng)
 }
 
 // scan makes one scan, in a world of its own, out of several processes of which all but the last are killed.
@@ -180,25 +180,12 @@ func (h *havoc) compare(ctx context.Context, s *session, dir string, net *lab.Ne
 	if err != nil {
 		return err
 	}
-	if seen.Lost > 0 || len(seen.Kept) != int(seen.Frames) {
-		return fmt.Errorf("of %d probes %d were not recorded", seen.Frames, int(seen.Frames)-len(seen.Kept)+int(seen.Lost))
+	unasked, again, err := askedIn(seen)
+	if err != nil {
+		return err
 	}
-	scanned := netip.MustParsePrefix(chaosNet)
-	asked := make(map[netip.Addr]int)
-	for _, f := range seen.Kept {
-		if len(f.Data) < 38 {
-			continue
-		}
-		if a := netip.AddrFrom4([4]byte(f.Data[30:34])); scanned.Contains(a) && binary.BigEndian.Uint16(f.Data[36:38]) == 80 {
-			asked[a]++
-		}
-	}
-	for a := scanned.Addr(); scanned.Contains(a); a = a.Next() {
-		if asked[a] == 0 {
-			h.unasked++
-		}
-		h.again += max(0, asked[a]-1)
-	}
+	h.unasked += unasked
+	h.again += again
 	hits, all := make(map[netip.Addr]int), make(map[netip.Addr]int)
 	for a := range net.Truth().Addrs(lab.SYN(80), lab.SYNACK) {
 		hits[a], all[a] = 1, 1
@@ -218,6 +205,30 @@ func (h *havoc) compare(ctx context.Context, s *session, dir string, net *lab.Ne
 		}
 	}
 	return nil
+}
+
+// askedIn counts the targets that no probe was for, and the probes beyond the first of the others.
+func askedIn(seen lab.Captured) (unasked, again int, err error) {
+	if seen.Lost > 0 || len(seen.Kept) != int(seen.Frames) {
+		return 0, 0, fmt.Errorf("of %d probes %d were not recorded", seen.Frames, int(seen.Frames)-len(seen.Kept)+int(seen.Lost))
+	}
+	scanned := netip.MustParsePrefix(chaosNet)
+	asked := make(map[netip.Addr]int)
+	for _, f := range seen.Kept {
+		if len(f.Data) < 38 {
+			continue
+		}
+		if a := netip.AddrFrom4([4]byte(f.Data[30:34])); scanned.Contains(a) && binary.BigEndian.Uint16(f.Data[36:38]) == 80 {
+			asked[a]++
+		}
+	}
+	for a := scanned.Addr(); scanned.Contains(a); a = a.Next() {
+		if asked[a] == 0 {
+			unasked++
+		}
+		again += max(0, asked[a]-1)
+	}
+	return unasked, again, nil
 }
 
 // count compares the addresses in a file with those that must be there, each once.
