@@ -23,7 +23,7 @@ type gatewayGuard struct {
 
 // guardGateway returns a guard, nil where the gateway is not one that ARP knows. A scan that cannot have one does without.
 func (s *setup) guardGateway(p *netdev.Path) *gatewayGuard {
-	if s.DryRun != nil {
+	if s.DryRun != nil || s.GatewayMAC != nil {
 		return nil
 	}
 	w, err := netdev.WatchGateway(p)

@@ -38,7 +38,6 @@ func (f *finder) hop(ctx context.Context, w *way, p *Path) error {
 		return nil
 	}
 	p.HopMAC, err = f.gatewayMAC(ctx, w, p)
-	p.Asked = err == nil && w.gateway.Is4() && !p.HopMAC.IsZero()
 	return f.forgive(err)
 }
 

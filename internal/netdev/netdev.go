@@ -66,9 +66,6 @@ type Path struct {
 	// (loopback, no link layer, [Packets]), where every target is on the link, and in a dry run where it is not known.
 	HopMAC packet.MAC
 
-	// Asked says that HopMAC is what ARP says of Gateway: it may change.
-	Asked bool
-
 	// OnLink are the networks directly connected to the interface: targets there have a MAC address of their own, see
 	// [Neighbours]. It is nil where HopMAC serves all targets, if -G was given, and where interfaces have no hardware addresses.
 	// With Packets the kernel asks for them itself, but nobody learns from it who did not answer.

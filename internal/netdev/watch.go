@@ -22,12 +22,12 @@ type GatewayWatch struct {
 // watchWait is how long a gateway has to answer. One that does not is asked the next time.
 const watchWait = 500 * time.Millisecond
 
-// WatchGateway returns a watch of the gateway of a path, nil if there is none whose address ARP knows. It opens a packet socket, which
-// takes CAP_NET_RAW.
+// WatchGateway returns a watch of the gateway of a path whose HopMAC was not given but found, nil if ARP knows nothing of it. It opens a packet
+// socket, which takes CAP_NET_RAW.
 //
 // It uses the network namespace of the calling thread.
 func WatchGateway(p *Path) (*GatewayWatch, error) {
-	if !p.Asked {
+	if p.Layer == Packets || !p.Gateway.Is4() || p.HopMAC.IsZero() {
 		return nil, nil //nolint:nilnil // nothing to watch is no error
 	}
 	k, err := openKernel()
@@ -46,6 +46,9 @@ func WatchGateway(p *Path) (*GatewayWatch, error) {
 	for i := range devices {
 		if devices[i].index != p.Index {
 			continue
+		}
+		if !devices[i].ether() || devices[i].noARP {
+			return nil, nil //nolint:nilnil // see above
 		}
 		conn, err := k.openARP(p.Index)
 		if err != nil {
