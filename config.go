@@ -55,7 +55,7 @@ type Config struct {
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
 	Ports string
 	// Pairs are single targets, each with its own port, in the place of Ports; only those that the lists allow are asked, each once,
-	// in the random order of all scans. It is ranged over once, before the scan; an error ends it. A pair takes 8 bytes, and 16 at the
+	// in the random order of all scans. It is ranged over once, before the scan; an error ends it. A pair takes 8 bytes, and 9 at the
 	// start.
 	Pairs iter.Seq2[netip.AddrPort, error]
 

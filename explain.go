@@ -52,6 +52,11 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if found.pairs != nil {
+		if e.Asked, err = found.space.Intersect(found.addresses()); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := found.cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, e.Senders); err != nil {
 		return nil, err
 	}
@@ -111,7 +116,7 @@ func (e *Explanation) addMemory(s *setup, c *course) {
 	}
 	if c.pairs != nil {
 		order := c.cycle.ListedMemory(uint64(len(c.pairs)))
-		add("order of listed targets", order, order+8*uint64(len(c.pairs)))
+		add("order of listed targets", order, order)
 	}
 	add("lists of networks, addresses", space, space)
 	if s.DryRun != nil {

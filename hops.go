@@ -19,12 +19,12 @@ type hopTable struct {
 }
 
 // neighbours returns how many addresses on the local network will be asked for their hardware addresses.
-func (s *setup) neighbours(space *target.Space, p *netdev.Path) (int, error) {
+func (s *setup) neighbours(c *course, p *netdev.Path) (int, error) {
 	n := 0
 	if s.DryRun != nil || len(p.OnLink) == 0 {
 		return n, nil
 	}
-	for range onLink(space, p.OnLink) {
+	for range c.near(p.OnLink) {
 		if n++; n > netdev.MaxNeighbours {
 			hint := ", or name the next hop for all with a gateway MAC address"
 			if s.Packets {
@@ -46,14 +46,14 @@ func arpRate(rate float64) int {
 }
 
 // hops asks targets on the local network for their hardware addresses; all others are the gateway's to deliver.
-func (s *setup) hops(ctx context.Context, space *target.Space, plan *Plan) (*hopTable, error) {
+func (s *setup) hops(ctx context.Context, c *course, plan *Plan) (*hopTable, error) {
 	p := plan.Path
 	t := &hopTable{macs: []packet.MAC{p.HopMAC}}
 	if plan.Neighbours == 0 {
 		return t, nil
 	}
 	s.Log.Info(fmt.Sprintf("asking %d targets on the local network of %s for their hardware addresses (ARP)", plan.Neighbours, p.Interface))
-	found, err := netdev.Neighbours(ctx, netdev.NeighbourQuery{Path: p, Targets: onLink(space, p.OnLink), Rate: arpRate(s.rate)})
+	found, err := netdev.Neighbours(ctx, netdev.NeighbourQuery{Path: p, Targets: c.near(p.OnLink), Rate: arpRate(s.rate)})
 	if err != nil {
 		return nil, err
 	}

@@ -97,9 +97,10 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 	c.asked, c.list = c.space, s.lists.addresses
 	listed, single := c.list, s.lists.pairs
 	if single != nil {
-		listed = single.addresses()
+		single.locate(c.space)
+		c.pairs, listed = single.list, single.lost
 	}
-	if listed != nil {
+	if c.list != nil || single != nil && len(c.pairs) == 0 {
 		if c.asked, err = c.space.Intersect(listed); err != nil {
 			return special.Explain(err)
 		}
@@ -109,9 +110,6 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 	}
 	plan.Excluded, plan.Unblocked = special.Missed(c.space, listed), special.Taken()
 	if single != nil {
-		c.space = c.asked
-		single.locate(c.space)
-		c.pairs = single.list
 		plan.Pairs = &Pairs{Asked: uint64(len(single.list)), Double: single.double, Denied: single.denied}
 	}
 	return nil

@@ -5,21 +5,31 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 
 	"github.com/zmap-go/zmap/target"
 )
 
-// pairs are single targets, each an address with a port of its own.
+// pairs are single targets, each an address with a port of its own. Beside the list they take nothing for each.
 type pairs struct {
-	list   []uint64 // address and port in 48 bits, then indexes in the scan's space; ascending at first, each once
-	double uint64   // pairs that were given once more
-	denied uint64   // pairs that the lists do not allow
+	list   []uint64     // address and port in 48 bits, then indexes in the scan's space; ascending, each once
+	double uint64       // pairs that were given once more
+	denied uint64       // pairs that the lists do not allow
+	lost   *target.List // the addresses of those
 }
+
+// Pairs come in chunks, since a list that grows is there twice while it does. mostPairs are refused, for 8 bytes each are 4 GB.
+const (
+	chunkPairs = 1 << 20
+	mostPairs  = 1 << 29
+)
 
 // readPairs takes all pairs, of which none may be wrong.
 func readPairs(all iter.Seq2[netip.AddrPort, error]) (*pairs, error) {
 	p := &pairs{}
+	var chunks [][]uint64
+	var last []uint64
 	for pair, err := range all {
 		a := pair.Addr().Unmap()
 		switch {
@@ -29,18 +39,39 @@ func readPairs(all iter.Seq2[netip.AddrPort, error]) (*pairs, error) {
 			return p, fmt.Errorf("%s: only IPv4 is scanned", pair)
 		case pair.Port() == 0:
 			return p, fmt.Errorf("%s: port 0 is none", pair)
+		case len(last) == cap(last):
+			if len(chunks)*chunkPairs == mostPairs {
+				return p, fmt.Errorf("there are more than %d", mostPairs)
+			}
+			last = make([]uint64, 0, chunkPairs)
+			chunks = append(chunks, last)
 		}
 		b := a.As4()
-		p.list = append(p.list, uint64(b[0])<<40|uint64(b[1])<<32|uint64(b[2])<<24|uint64(b[3])<<16|uint64(pair.Port()))
+		last = append(last, uint64(b[0])<<40|uint64(b[1])<<32|uint64(b[2])<<24|uint64(b[3])<<16|uint64(pair.Port()))
 	}
-	if len(p.list) == 0 {
+	if len(chunks) == 0 {
 		return p, errors.New("there are none")
 	}
+	p.list = joined(chunks, len(last))
 	slices.Sort(p.list)
 	given := len(p.list)
 	p.list = slices.Compact(p.list)
 	p.double = uint64(given - len(p.list))
 	return p, nil
+}
+
+// joined makes one list of chunks, which are full but for the last. Their memory is given back meanwhile: it would be as much again.
+func joined(chunks [][]uint64, last int) []uint64 {
+	const steps = 16
+	list := make([]uint64, 0, (len(chunks)-1)*chunkPairs+last)
+	for i, c := range chunks {
+		list = append(list, c[:min(chunkPairs, cap(list)-len(list))]...)
+		chunks[i] = nil
+		if n := len(chunks); n > steps && i%(n/steps) == 0 {
+			debug.FreeOSMemory()
+		}
+	}
+	return list
 }
 
 func pairAddr(v uint64) netip.Addr {
@@ -62,28 +93,65 @@ func (p *pairs) ports() target.Ports {
 	return target.NewPorts(list...)
 }
 
-// addresses returns all addresses of pairs.
-func (p *pairs) addresses() *target.List {
-	return target.NewList(func(yield func(netip.Addr) bool) {
-		for i, v := range p.list {
-			if (i == 0 || v>>16 != p.list[i-1]>>16) && !yield(pairAddr(v)) {
-				return
-			}
-		}
-	})
-}
-
 // locate turns the pairs into indexes of their targets in the space, and leaves out what that has not.
 func (p *pairs) locate(space *target.Space) {
 	found := p.list[:0]
-	for _, v := range p.list {
-		if i, ok := space.Index(pairAddr(v), uint16(v)); ok {
-			found = append(found, i)
-		} else {
+	p.lost = target.NewList(func(yield func(netip.Addr) bool) {
+		for _, v := range p.list {
+			i, ok := space.Index(pairAddr(v), uint16(v))
+			if ok {
+				found = append(found, i) // never beyond what was read
+				continue
+			}
 			p.denied++
+			yield(pairAddr(v))
+		}
+	})
+	p.list = found
+}
+
+// sample returns addresses that are asked, at equal distances.
+func (c *course) sample(n int) []netip.Addr {
+	if c.pairs == nil {
+		return c.asked.Sample(n)
+	}
+	var some []netip.Addr
+	for i := range min(n, len(c.pairs)) {
+		some = append(some, c.space.At(c.pairs[i*len(c.pairs)/min(n, len(c.pairs))]).Addr)
+	}
+	return slices.Compact(some)
+}
+
+// near yields the addresses in prefixes that are asked.
+func (c *course) near(prefixes []netip.Prefix) iter.Seq[netip.Addr] {
+	if c.pairs == nil {
+		return onLink(c.asked, prefixes)
+	}
+	return func(yield func(netip.Addr) bool) {
+		for _, prefix := range prefixes {
+			i, _ := slices.BinarySearchFunc(c.pairs, prefix.Masked().Addr(), func(index uint64, a netip.Addr) int { return c.space.At(index).Addr.Compare(a) })
+			last := netip.Addr{}
+			for ; i < len(c.pairs); i++ {
+				a := c.space.At(c.pairs[i]).Addr
+				if !prefix.Contains(a) {
+					break
+				}
+				if a != last && !yield(a) {
+					return
+				}
+				last = a
+			}
 		}
 	}
-	p.list = found
+}
+
+// addresses returns all addresses of the pairs.
+func (c *course) addresses() *target.List {
+	return target.NewList(func(yield func(netip.Addr) bool) {
+		for _, index := range c.pairs {
+			yield(c.space.At(index).Addr)
+		}
+	})
 }
 
 // checkPairs says what cannot stand beside pairs.

@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/target"
 )
 
 func pairsOf(list []netip.AddrPort) iter.Seq2[netip.AddrPort, error] {
@@ -95,5 +97,62 @@ func TestPairsThatCannotBe(t *testing.T) {
 		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) || !slices.ContainsFunc(fields(err), func(f string) bool { return strings.HasPrefix(f, "Pairs") }) {
 			t.Errorf("want %q, got %v", want, err)
 		}
+	}
+}
+
+// TestManyPairs has pairs in more than one chunk, given in any order and some twice.
+func TestManyPairs(t *testing.T) {
+	const n = 2*chunkPairs + 77
+	given := func(yield func(netip.AddrPort, error) bool) {
+		for i := range uint64(n + 1000) {
+			k := (i*7919 + 5) % n
+			a := netip.AddrFrom4([4]byte{20, byte(k >> 16), byte(k >> 8), byte(k)})
+			if !yield(netip.AddrPortFrom(a, 1+uint16(k%3)), nil) {
+				return
+			}
+		}
+	}
+	p, err := readPairs(given)
+	if err != nil || len(p.list) != n || p.double != 1000 || !slices.IsSorted(p.list) {
+		t.Fatalf("%d pairs, %d doubles, %v", len(p.list), p.double, err)
+	}
+	for k := range uint32(n) {
+		if v := p.list[k]; v>>16 != 20<<24|uint64(k) || uint16(v) != 1+uint16(k%3) {
+			t.Fatalf("pair %d is %x", k, v)
+		}
+	}
+}
+
+// TestPairsNear finds the pairs in networks, each address once.
+func TestPairsNear(t *testing.T) {
+	var given []netip.AddrPort
+	for _, a := range []string{"10.0.0.1:1", "10.0.0.1:2", "10.0.1.255:1", "10.0.2.0:2", "10.9.0.0:1"} {
+		given = append(given, netip.MustParseAddrPort(a))
+	}
+	p, err := readPairs(pairsOf(given))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := target.Builder{Ports: p.ports()}
+	if err := b.Add(target.Allow, "10.0.0.0/8"); err != nil {
+		t.Fatal(err)
+	}
+	space, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.locate(space)
+	c := &course{space: space, pairs: p.list}
+	for networks, want := range map[string]string{
+		"10.0.0.0/24": "[10.0.0.1]", "10.0.0.0/23": "[10.0.0.1 10.0.1.255]", "10.0.2.0/24": "[10.0.2.0]", "10.1.0.0/16": "[]", "11.0.0.0/8": "[]",
+		"9.0.0.0/8": "[]", "10.0.0.0/8": "[10.0.0.1 10.0.1.255 10.0.2.0 10.9.0.0]",
+	} {
+		got := slices.Collect(c.near([]netip.Prefix{prefix(networks)}))
+		if fmt.Sprint(got) != want {
+			t.Errorf("near %s: %v, want %s", networks, got, want)
+		}
+	}
+	if got := fmt.Sprint(c.sample(3)); got != "[10.0.0.1 10.0.2.0]" {
+		t.Errorf("sample: %s", got)
 	}
 }

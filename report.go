@@ -22,7 +22,7 @@ type Plan struct {
 	Schema      *record.Schema    // fields of rows
 	FrameLen    int               // bytes of its longest frame, from the Ethernet header on
 	Space       *target.Space     // what the lists allow
-	Asked       *target.Space     // what is asked of it: all, or what is on the list of addresses
+	Asked       *target.Space     // what is asked of it: all, or what is on the list of addresses; of Pairs only an Explanation knows it
 	Excluded    *citizen.Excluded // asked for by name, and scanned only with more of AllowSpecial; nil if nothing is
 	Unblocked   []citizen.Entry   // special-purpose networks that AllowSpecial takes out of the blocklist
 	Total       uint64            // addresses to ask, times ports, in all shards

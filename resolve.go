@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"runtime"
-	"slices"
 	"strconv"
 
 	"github.com/zmap-go/zmap/annotate"
@@ -282,8 +281,8 @@ func (s *setup) order(plan *Plan) (*permute.Cycle, error) {
 func (s *setup) walks(c *course, n int) ([]engine.Order, error) {
 	shard := permute.Shard{N: s.Shard, Of: s.Shards}
 	if c.pairs != nil {
-		listed, err := c.cycle.Listed(slices.Values(c.pairs), shard, n)
-		c.pairs, s.lists.pairs = nil, nil // which are that memory once more
+		listed, err := c.cycle.ListedOf(c.pairs, shard, n)
+		c.pairs, s.lists.pairs = nil, nil // which are the walks' now
 		return orders(listed), err
 	}
 	if c.list != nil {

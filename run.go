@@ -105,10 +105,10 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 	if c.seen, err = dedup.New(s.memory(c)); err != nil {
 		return nil, err
 	}
-	if plan.Path, err = s.path(ctx, c.asked, mode); err != nil {
+	if plan.Path, err = s.path(ctx, c.sample(sampleTargets), mode); err != nil {
 		return nil, err
 	}
-	plan.Neighbours, err = s.neighbours(c.asked, plan.Path)
+	plan.Neighbours, err = s.neighbours(c, plan.Path)
 	return c, err
 }
 
@@ -133,6 +133,10 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if s.Checkpoint != nil {
 		same = s.traits(c, plan) // while the pairs are there
 	}
+	hops, err := s.hops(ctx, c, plan)
+	if err != nil {
+		return err
+	}
 	walks, err := s.walks(c, plan.Senders)
 	if err != nil {
 		return err
@@ -145,10 +149,6 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	defer func() { err = errors.Join(err, keeper.close()) }()
 	if err != nil {
 		return s.checkpointError(err)
-	}
-	hops, err := s.hops(ctx, c.asked, plan)
-	if err != nil {
-		return err
 	}
 	if hops.found != nil {
 		plan.Silent = hops.found.Silent
@@ -269,9 +269,9 @@ func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
 const sampleTargets = 256
 
 // path finds the interface, the addresses and the next hop for the targets.
-func (s *setup) path(ctx context.Context, space *target.Space, mode netdev.Mode) (*netdev.Path, error) {
+func (s *setup) path(ctx context.Context, targets []netip.Addr, mode netdev.Mode) (*netdev.Path, error) {
 	p, err := netdev.Find(ctx, netdev.Query{
-		Targets: space.Sample(sampleTargets), Interface: s.Interface, Receive: s.Receive, Sources: s.Sources,
+		Targets: targets, Interface: s.Interface, Receive: s.Receive, Sources: s.Sources,
 		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC, Mode: mode,
 		Layer: s.layer(),
 	})

@@ -27,7 +27,7 @@ func (c *Cycle) gather(indexes iter.Seq[uint64]) (list []uint64, set bitmap, err
 	most := c.Order() / walkShare
 	for v := range indexes {
 		if !c.has(v) {
-			return nil, nil, fmt.Errorf("read list of indexes: there is no index %d in a grid of %v", v, c.grid)
+			return nil, nil, c.foreignIndex(v)
 		}
 		if set != nil {
 			set.add(v)
@@ -39,6 +39,11 @@ func (c *Cycle) gather(indexes iter.Seq[uint64]) (list []uint64, set bitmap, err
 		}
 	}
 	return list, set, nil
+}
+
+// foreignIndex is the error for v, which is no index of the grid.
+func (c *Cycle) foreignIndex(v uint64) error {
+	return fmt.Errorf("read list of indexes: there is no index %d in a grid of %v", v, c.grid)
 }
 
 // ListedMemory returns how many bytes the walks of a list of n indexes take together, when Listed has made them: about, for

@@ -57,6 +57,24 @@ func (c *Cycle) Listed(indexes iter.Seq[uint64], s Shard, threads int) ([]*Liste
 	return c.jump(walks, list), nil
 }
 
+// ListedOf is Listed for a list in memory, which it keeps and overwrites: then
+// nothing is taken for it besides.
+func (c *Cycle) ListedOf(list []uint64, s Shard, threads int) ([]*Listed, error) {
+	walks, err := c.Walks(s, threads)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range list {
+		if !c.has(v) {
+			return nil, c.foreignIndex(v)
+		}
+	}
+	if uint64(len(list)) > c.Order()/walkShare {
+		return c.sift(walks, c.bitmap(list)), nil
+	}
+	return c.jump(walks, list), nil
+}
+
 // sift returns the Listed that go through walks and ask set.
 func (c *Cycle) sift(walks []*Walk, set bitmap) []*Listed {
 	all := make([]*Listed, len(walks))

@@ -251,6 +251,33 @@ func FuzzResume(f *testing.F) {
 	})
 }
 
+// TestListedOf gives what Listed gives, of lists of both ways.
+func TestListedOf(t *testing.T) {
+	c := mustCycle(t, 9, Grid{5000, 3})
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, n := range []int{0, 1, 100, 3000} {
+		list := randomIndexes(r, Grid{5000, 3}, n)
+		want, err := c.Listed(slices.Values(list), Shard{1, 2}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.ListedOf(list, Shard{1, 2}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			a, b := make([]uint64, 5000), make([]uint64, 5000)
+			a, b = a[:want[i].Fill(a)], b[:got[i].Fill(b)]
+			if d := cmp.Diff(a, b); d != "" {
+				t.Errorf("%d indexes, thread %d:\n%s", n, i, d)
+			}
+		}
+	}
+	if _, err := c.ListedOf([]uint64{1 << 40}, Shard{0, 1}, 1); err == nil {
+		t.Error("an index that is not in the grid is taken")
+	}
+}
+
 // TestMarkAt makes marks of steps of a walk that has gone on since, and finds where indexes come in it.
 func TestMarkAt(t *testing.T) {
 	c := mustCycle(t, 5, Grid{1000, 3})
