@@ -31,13 +31,15 @@ func TestDecode(t *testing.T) {
 	newer, _ := other.Encode(body{})
 	list, _ := kind().Encode([]string{"x"})
 	for bad, want := range map[string]string{
-		"":                           "is no test: line 1 is \"\", and should begin with \"zmap-test \"",
-		string(foreign):              "is no test: line 1 is \"zmap-other 3 ",
-		string(newer):                "is a test of version \"4\": this program reads version 3",
-		string(text[:len(text)-1]):   "is damaged or cut",
-		string(text) + "x":           "is damaged or cut",
-		string(list):                 "is no test: json: cannot unmarshal array",
-		strings.Repeat("x", 1<<20+1): "is no test: it has more than 1 MB",
+		"":                         "is no test: line 1 is \"\", and should begin with \"zmap-test \"",
+		string(foreign):            "is no test: line 1 is \"zmap-other 3 ",
+		string(newer):              "is a test of version \"4\": this program reads version 3",
+		string(text[:len(text)-1]): "is damaged or cut",
+		string(text) + "x":         "is damaged or cut",
+		string(list):               "is no test: json: cannot unmarshal array",
+		"zmap-test 3 0\n" + strings.Repeat("x", 1<<20+1): "is no test: it has more than 1 MB",
+		strings.Repeat("x", 1<<20+1):                     "is no test: line 1 is ",
+		"zmap-test 3 " + strings.Repeat("x", 1<<20+1):    "is damaged or cut",
 	} {
 		if err := kind().Decode(strings.NewReader(bad), &got); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: %v, want %q", bad, err, want)
