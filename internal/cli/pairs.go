@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/zmap-go/zmap"
 	"github.com/zmap-go/zmap/internal/intake"
@@ -41,6 +42,12 @@ const (
 	usualGC = 100
 )
 
+// While a long file is read a line says how far that is, now and then.
+const (
+	readStep = 1_000_000
+	readTell = 5 * time.Second
+)
+
 // pairsIn yields the targets in a file, in all the forms that zmap grab takes, those of a network one by one. The first lines that
 // cannot be used are told; with --ignore-blocklist-errors they are passed over.
 func (j *job) pairsIn(path string, port uint16) iter.Seq2[netip.AddrPort, error] {
@@ -52,10 +59,15 @@ func (j *job) pairsIn(path string, port uint16) iter.Seq2[netip.AddrPort, error]
 		}
 		defer f.Close()
 		r := intake.New(f, path)
+		lines, told := 0, time.Now()
 		for e, err := range j.entries(r, path, port) {
 			if err != nil {
 				yield(netip.AddrPort{}, err)
 				return
+			}
+			if lines++; lines%readStep == 0 && time.Since(told) > readTell {
+				told = time.Now()
+				j.log.Info(fmt.Sprintf("%s: %d million targets read so far", path, lines/1_000_000), "module", "zmap")
 			}
 			if !eachPair(e, port, yield) {
 				return
