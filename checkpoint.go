@@ -14,11 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zmap-go/zmap/target"
-
 	"github.com/zmap-go/zmap/internal/checkpoint"
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/permute"
+	"github.com/zmap-go/zmap/target"
 )
 
 // A Checkpoint has a scan write down every second how far it is, so that another process can carry it on after this one was killed: no

@@ -2,7 +2,6 @@ package zmap
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -108,8 +107,8 @@ type behind struct {
 const behindAtOnce = 1 << 20
 
 func (b *behind) add(index uint64) {
-	if b.some = append(b.some, index); len(b.some) == behindAtOnce {
-		b.err = errors.Join(b.err, b.sift())
+	if b.some = append(b.some, index); len(b.some) == behindAtOnce && b.err == nil {
+		b.err = b.sift()
 	}
 }
 

@@ -14,15 +14,15 @@ import (
 // TestGatewayMoves gives the gateway another hardware address in the middle of a scan, which notices, and finds the hosts that are asked
 // after that.
 func TestGatewayMoves(t *testing.T) {
-	const hosts = "10.13.0.0/20"
+	const hosts = "10.13.0.0/21"
 	world := startNet(t, lab.Hosts{Prefix: prefix(hosts), Kind: lab.Kernel})
 	c, rows := synScan(hosts)
-	c.Rate, c.Cooldown = 500, time.Second
+	c.Rate, c.Cooldown = 300, time.Second
 	var said strings.Builder
 	var mu sync.Mutex
 	c.Log = slog.New(slog.NewTextHandler(lockedWriter{&said, &mu}, nil))
 	rows.onRow = func(n int) {
-		if n == 500 {
+		if n == 100 {
 			if err := world.MoveGateway(t.Context(), net.HardwareAddr{2, 'm', 'o', 'v', 'e', 'd'}); err != nil {
 				t.Error(err)
 			}
@@ -30,8 +30,8 @@ func TestGatewayMoves(t *testing.T) {
 	}
 	r := run(t, c)
 	// Asked between the change and the next question to the gateway, at most every 5 seconds.
-	if lost := 4096 - len(rows.count(row.first)); lost < 10 || lost > 5*500+300 || r.Sent != 4096 {
-		t.Errorf("%d probes, %d hosts of 4096 not found", r.Sent, lost)
+	if lost := 2048 - len(rows.count(row.first)); lost < 10 || lost > 5*300+300 || r.Sent != 2048 {
+		t.Errorf("%d probes, %d hosts of 2048 not found", r.Sent, lost)
 	}
 	mu.Lock()
 	defer mu.Unlock()

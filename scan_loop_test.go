@@ -173,7 +173,7 @@ func TestErrorsEndALoop(t *testing.T) {
 // TestALostLinkEndsALoop after the rows that came before.
 func TestALostLinkEndsALoop(t *testing.T) {
 	net, c, _ := stopScan(t)
-	c.Outputs = nil
+	c.Outputs, c.LinkWait = nil, -1
 	var last error
 	n := 0
 	for _, err := range Scan(t.Context(), c) {

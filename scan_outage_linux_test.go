@@ -20,7 +20,7 @@ func TestOutage(t *testing.T) {
 				Ports: []uint16{80}, Tally: true, Crowd: &lab.Crowd{Prefix: prefix("10.255.0.0/16")}, Hosts: []lab.Hosts{{Prefix: prefix(hosts), Kind: lab.Kernel}},
 			})
 			c, rows := synScan(hosts)
-			c.Link, c.Rate, c.Senders, c.Cooldown = link, 4000, 2, 2*time.Second
+			c.Link, c.Rate, c.Senders, c.Cooldown = link, 4000, 2, time.Second
 			var said strings.Builder
 			var mu sync.Mutex
 			c.Log = slog.New(slog.NewTextHandler(lockedWriter{&said, &mu}, nil))

@@ -75,23 +75,6 @@ type grabbed struct {
 	last bool
 }
 
-// A hit is the copy of a row whose grab is under way, and its connection. The collector owns the row.
-type hit struct {
-	row   *record.Record
-	half  grab.Half
-	index uint64 // of the target
-
-	// Only with a Keeper: the rows of a hit are written together, so that each of its targets is kept whole or not at all.
-	flight *flight
-	held   [][]record.Value // what was said of its grabs but the last
-}
-
-// A flight is the time of a hit's grabs.
-type flight struct {
-	since time.Time // the host's answer
-	over  bool
-}
-
 // doneQueue is how many finished grabs wait for the collector before those behind them wait with their connections closed.
 const doneQueue = 256
 
@@ -165,9 +148,13 @@ func (g *grabbing) patience(cooldown, since time.Duration) time.Duration {
 // defaultMSS is what a SYN-ACK without the option means (RFC 9293 section 3.7.1).
 const defaultMSS = 536
 
-// half returns the half-open connection that a SYN-ACK to one of our SYNs stands for. The SYN offered no options but its MSS.
+// half returns the half-open connection that a SYN-ACK to one of our SYNs stands for. The SYN offered no options but its MSS. Of an answer that is
+// no segment, an ICMP error, there is none.
 func (r *receiver) half(at int64, t *target.Target) grab.Half {
 	p := &r.parsed
+	if p.Kind != packet.KindTCP {
+		return grab.Half{}
+	}
 	h := grab.Half{
 		Local: netip.AddrPortFrom(p.Dst, p.TCP.DstPort()), Remote: netip.AddrPortFrom(p.Src, p.TCP.SrcPort()),
 		Next: p.TCP.Ack(), Peer: p.TCP.Seq() + 1, Offered: probe.SYNWindow, Window: p.TCP.Window(), MSS: defaultMSS, At: time.Unix(0, at),
@@ -220,81 +207,3 @@ func (s *Scan) lastHits() {
 }
 
 var errCut = errors.New("scan ended")
-
-// grab gives a row and its connection to be grabbed, unless no output would take the row, or there is no room. Then the connection
-// is reset, and it returns false.
-func (c *collector) grab(row *record.Record, half *grab.Half, index uint64) bool {
-	s := c.scan
-	if !c.wanted(row) {
-		c.reset(half)
-		return false
-	}
-	var h *hit
-	if n := len(c.spare); n > 0 {
-		h, c.spare = c.spare[n-1], c.spare[:n-1]
-	} else {
-		h = &hit{row: record.New(s.layout.schema)}
-	}
-	h.row.Set(row)
-	h.half, h.index = *half, index
-	if s.grabs.Offer(grab.Target{Addr: half.Remote.Addr(), Port: half.Remote.Port()}, &h.half, h) {
-		if s.keeping != nil {
-			h.flight = &flight{since: half.At}
-			c.flying = append(c.flying, h.flight)
-		}
-		return true
-	}
-	c.spare = append(c.spare, h)
-	c.reset(half)
-	return false
-}
-
-// wanted says whether an output would take the row.
-func (c *collector) wanted(row *record.Record) bool {
-	for i := range c.scan.outputs {
-		if o := &c.scan.outputs[i]; o.err == nil && o.wants(&c.scan.layout, row) {
-			return true
-		}
-	}
-	return false
-}
-
-// reset ends a connection that is not grabbed, if there is one.
-func (c *collector) reset(half *grab.Half) {
-	if half != nil {
-		c.scan.grabs.Reset(half)
-	}
-}
-
-// takeGrab writes the row of a grab. With a Keeper it waits for the last one of the hit.
-func (c *collector) takeGrab(g *grabbed) {
-	h := g.hit
-	if c.scan.keeping != nil && !g.last {
-		h.held = append(h.held, g.said)
-		return
-	}
-	for _, said := range append(h.held, g.said) {
-		if !c.enough() {
-			copy(h.row.Values[c.scan.layout.data:], said)
-			c.put(h.row)
-		}
-	}
-	if !g.last {
-		return
-	}
-	if c.scan.keeping != nil {
-		c.note(h.row, h.index)
-		h.flight.over, h.flight, h.held = true, nil, nil
-	}
-	h.row.Reset()
-	c.spare = append(c.spare, h)
-}
-
-// finish writes what is left at the end.
-func (c *collector) finish() {
-	for grabbed := c.scan.grabs.finished(); len(grabbed) > 0; {
-		g := <-grabbed
-		c.takeGrab(&g)
-	}
-	c.flush()
-}

@@ -296,6 +296,25 @@ func TestRefusalsAreNotLeftToComeAgain(t *testing.T) {
 	})
 }
 
+// TestErrorsAreNotGrabbed has routers and hosts answer by ICMP errors, which are rows and no connections.
+func TestErrorsAreNotGrabbed(t *testing.T) {
+	g := grabber(80, time.Second)
+	p := smallest(g, nil)
+	p.wild = func(p *packet.Parsed, emit func(time.Duration, []byte)) {
+		if p.Kind != packet.KindTCP || !p.TCP.Flags().Has(packet.SYN) {
+			return
+		}
+		quoted := segment(p.Src, p.Dst, packet.TCPFields{SrcPort: p.SrcPort, DstPort: p.DstPort, Seq: p.TCP.Seq(), Flags: packet.SYN})
+		emit(0, icmpAbout(p.Dst, p.Src, quoted[packet.EthernetLen:]))
+	}
+	bubble(t, p, func(t *testing.T, x *trial) {
+		res := x.end(t, WalkDone)
+		if res.FailureTotal != 64 || len(x.rows) != 64 || len(g.halves)+len(g.resets) != 0 {
+			t.Errorf("%d failures, %d rows, %d connections", res.FailureTotal, len(x.rows), len(g.halves)+len(g.resets))
+		}
+	})
+}
+
 // TestSeveralGrabsOfAHit have a row each.
 func TestSeveralGrabsOfAHit(t *testing.T) {
 	g := grabber(1000, time.Second)

@@ -255,3 +255,20 @@ type anySink struct{}
 func (anySink) Open(*record.Schema) error  { return nil }
 func (anySink) Write(*record.Record) error { return nil }
 func (anySink) Close() error               { return nil }
+
+// TestKeptScanLosesItsLink has its last place before the frames that the link had to refuse.
+func TestKeptScanLosesItsLink(t *testing.T) {
+	d := &diary{}
+	bubble(t, plan{network: "10.0.0.0/23", options: linktest.Options{DownAfter: 100}, change: func(c *Config) {
+		d.keepIn(t, c)
+		c.Rate = 0
+	}}, func(t *testing.T, x *trial) {
+		if res, err := x.run(t.Context(), t); res.Reason != LinkLost || res.Sent != 100 {
+			t.Errorf("%v, %v, %d probes", res.Reason, err, res.Sent)
+		}
+	})
+	s := d.snaps[len(d.snaps)-1]
+	if at := s.Moments[len(s.Moments)-1].Walks[0]; at.Targets > 100 || at.Targets < 36 || s.Reason != LinkLost {
+		t.Errorf("the last place is %+v, of a scan that ended with %v", at, s.Reason)
+	}
+}

@@ -95,13 +95,15 @@ func (s *sender) run() {
 		}
 		if err != nil {
 			stop.stopScan(sendStop(err), fmt.Errorf("send: %w", err))
-			break
+			s.drain()
+			return // what the queue has refused now was not asked: the trail stays before it
 		}
 		if s.done {
 			break
 		}
 	}
 	s.drain()
+	s.trail.settle(s.tx)
 }
 
 // sendStop says what it means that a link can send no more: a dry run's link writes to an output, which may have lost its
@@ -120,7 +122,6 @@ func (s *sender) drain() {
 	if isClosed(s.scan.stop.scan) || s.tx.Drain(ctx) != nil {
 		s.tx.Abort()
 	}
-	s.trail.settle(s.tx)
 }
 
 // batch sends up to n probes. It returns early when the scan is stopped while the queue is full.
