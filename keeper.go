@@ -3,6 +3,7 @@ package zmap
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/zmap-go/zmap/dedup"
@@ -71,6 +72,14 @@ func (k *keeper) Find(index uint64) (walk int, step uint64, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// note writes down which range of source ports this process has.
+func (k *keeper) note(ports int) {
+	if k != nil {
+		all := slices.DeleteFunc(slices.Clone(k.state.Ranges), func(n int) bool { return n == ports })
+		k.state.Ranges = append(all, ports)
+	}
 }
 
 // close closes the journal.

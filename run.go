@@ -153,7 +153,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if hops.found != nil {
 		plan.Silent = hops.found.Silent
 	}
-	release, err := s.claimPorts(plan)
+	release, err := s.claimPorts(plan, keeper)
 	if err != nil {
 		return err
 	}

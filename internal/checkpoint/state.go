@@ -33,8 +33,9 @@ type State struct {
 	Key      string          `json:"key"`               // of the probes, 32 hexadecimal digits
 	Seed     uint64          `json:"seed,string"`
 	Senders  int             `json:"senders"`
-	Moments  []engine.Moment `json:"moments"`     // the last one is when this was written
-	Since    bool            `json:"since_start"` // the first one is when the process began to scan
+	Ranges   []int           `json:"port_ranges,omitempty"` // of source ports, by number, that scans with grabs had; the last one is the last process's
+	Moments  []engine.Moment `json:"moments"`               // the last one is when this was written
+	Since    bool            `json:"since_start"`           // the first one is when the process began to scan
 	Window   time.Duration   `json:"answer_window_ns"`
 	Outputs  []Output        `json:"outputs"`
 	Journal  Extent          `json:"journal"`
