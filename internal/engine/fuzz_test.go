@@ -22,12 +22,12 @@ type listener struct {
 	sinks     []sink.Sink
 }
 
-// newListener returns a listener for a module, in a scan of two ports that takes answers from all others.
-func newListener(tb testing.TB, m probe.Module) *listener {
+// newListener returns a listener for a module, in a scan of two ports that takes answers from all others, and perhaps grabs.
+func newListener(tb testing.TB, m probe.Module, grabs Grabber) *listener {
 	tb.Helper()
 	l := &listener{module: m.Name, x: newTrial(tb, plan{
 		network: "10.0.0.0/24", ports: []uint16{53, 80}, module: m.Name, args: m.Least.Text,
-		change: func(cfg *Config) { cfg.CheckPort, cfg.Tries = No, 2 },
+		change: func(cfg *Config) { cfg.CheckPort, cfg.Tries, cfg.Grabs = No, 2, grabs },
 	})}
 	s, err := New(l.x.cfg)
 	if err != nil {
@@ -55,7 +55,7 @@ func (l *listener) take(t testing.TB, frame []byte, ether bool) bool {
 		return false
 	}
 	row := l.r.batch.rows[l.r.batch.n-1]
-	l.r.batch.n = 0
+	l.r.batch.n, l.r.batch.indexes, l.r.batch.halves = 0, l.r.batch.indexes[:0], l.r.batch.halves[:0]
 	for _, k := range l.sinks {
 		if err := k.Write(row); err != nil {
 			t.Fatalf("%s: write row of %x: %v", l.module, frame, err)
@@ -73,8 +73,11 @@ func FuzzReceive(f *testing.F) {
 	var all []*listener
 	host := netip.MustParseAddr("10.0.0.77")
 	for _, m := range probe.Modules() {
-		l := newListener(f, m)
+		l := newListener(f, m, nil)
 		all = append(all, l)
+		if m.Name == "tcp_synscan" {
+			all = append(all, newListener(f, m, grabber(1, 0)))
+		}
 		frames := genuineFrames(l, host)
 		if !l.take(f, frames[0], true) {
 			f.Fatalf("%s: no row for an answer: %x", m.Name, frames[0])

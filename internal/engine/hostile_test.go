@@ -23,30 +23,39 @@ func temper(a netip.Addr) int { return int(a.As4()[3]) % 3 }
 // the others once.
 func TestHostileHosts(t *testing.T) {
 	for _, m := range probe.Modules() {
-		t.Run(m.Name, func(t *testing.T) {
-			p := plan{network: "10.0.0.0/24", module: m.Name, args: m.Least.Text, wild: func(p *packet.Parsed, emit func(time.Duration, []byte)) {
-				kind := temper(p.Dst)
-				bad := noAnswers(p)
-				if kind == 1 {
-					bad = badAnswers(m.Name, p)
-				}
-				for _, f := range bad {
-					emit(0, f.frame)
-				}
-				if kind > 0 {
-					emit(0, answerFrom(p, p.DstPort))
-				}
-			}}
-			bubble(t, p, func(t *testing.T, x *trial) {
-				res := x.end(t, WalkDone)
-				if d := res.SendEnd.Sub(res.SendStart); res.Lost != 0 || d > 300*time.Millisecond {
-					t.Errorf("sent for %v, %d frames lost; want 256 targets at 1,000 probes a second, and none", d, res.Lost)
-				}
-				x.checkHostile(t, m.Name)
-				t.Logf("%d frames looked at, %d rows", res.Frames, len(x.rows))
-			})
-		})
+		hostile(t, m, m.Name, nil)
+		if m.Name == "tcp_synscan" {
+			hostile(t, m, m.Name+", which grabs", func(c *Config) { c.Grabs = grabber(1000, time.Millisecond) })
+		}
 	}
+}
+
+// hostile scans hostile hosts with a module.
+func hostile(t *testing.T, m probe.Module, name string, change func(*Config)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		p := plan{network: "10.0.0.0/24", module: m.Name, args: m.Least.Text, change: change, wild: func(p *packet.Parsed, emit func(time.Duration, []byte)) {
+			kind := temper(p.Dst)
+			bad := noAnswers(p)
+			if kind == 1 {
+				bad = badAnswers(m.Name, p)
+			}
+			for _, f := range bad {
+				emit(0, f.frame)
+			}
+			if kind > 0 {
+				emit(0, answerFrom(p, p.DstPort))
+			}
+		}}
+		bubble(t, p, func(t *testing.T, x *trial) {
+			res := x.end(t, WalkDone)
+			if d := res.SendEnd.Sub(res.SendStart); res.Lost != 0 || d > 300*time.Millisecond {
+				t.Errorf("sent for %v, %d frames lost; want 256 targets at 1,000 probes a second, and none", d, res.Lost)
+			}
+			x.checkHostile(t, m.Name)
+			t.Logf("%d frames looked at, %d rows", res.Frames, len(x.rows))
+		})
+	})
 }
 
 // checkHostile looks at the rows of a scan of hostile hosts.
@@ -273,7 +282,7 @@ func badOptions(p *packet.Parsed, good []byte) []bad {
 func TestHostileFramesCostLittle(t *testing.T) {
 	host := netip.MustParseAddr("10.0.0.77")
 	for _, m := range probe.Modules() {
-		l := newListener(t, m)
+		l := newListener(t, m, nil)
 		port := uint16(0)
 		if l.r.desc.Ports {
 			port = 80
