@@ -1,7 +1,6 @@
 package zmap
 
 import (
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -13,8 +12,8 @@ import (
 	"github.com/zmap-go/zmap/validate"
 )
 
-// keep prepares the scan to be checkpointed, after it was taken to where an earlier process has left it. Both results are nil without a
-// checkpoint, but for from.
+// keep returns what writes down how far the scan is, nil without a checkpoint, and where an earlier process has left it, the beginning if there
+// was none.
 func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks []engine.Order, plan *Plan) (k *keeper, from engine.From, err error) {
 	if s.Checkpoint == nil {
 		return k, from, nil
@@ -30,7 +29,7 @@ func (s *setup) keep(c *course, same []checkpoint.Trait, key validate.Key, walks
 		}
 		k.state = checkpoint.State{
 			Version: Version(), Scan: plan.ID, Started: time.Now(), Program: s.Checkpoint.Program, Same: same,
-			Key: hex.EncodeToString(key[:]), Seed: plan.Seed, Senders: plan.Senders,
+			Key: key.Hex(), Seed: plan.Seed, Senders: plan.Senders,
 		}
 	} else {
 		k.state = *s.state

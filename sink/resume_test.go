@@ -45,15 +45,9 @@ func TestResume(t *testing.T) {
 			whole, pieces := filepath.Join(t.TempDir(), "whole"+end), filepath.Join(t.TempDir(), "pieces"+end)
 			place := ""
 			for round := range 5 {
-				f, err := os.OpenFile(pieces, os.O_RDWR|os.O_CREATE, 0o600)
-				if err != nil {
-					t.Fatal(err)
-				}
-				file, err := NewFile(pieces, f)
-				if err != nil {
-					t.Fatal(err)
-				}
+				f, file := opened(t, pieces)
 				s := open(file)
+				var err error
 				if round == 0 {
 					err = s.Open(synSchema())
 				} else {
@@ -102,10 +96,10 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// finish carries a file on for the last time, without another row.
-func finish(t *testing.T, path, place string, open func(io.Writer) Resumer) {
+// opened opens a file as a process does that may carry it on.
+func opened(t *testing.T, path string) (*os.File, *File) {
 	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +107,13 @@ func finish(t *testing.T, path, place string, open func(io.Writer) Resumer) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f, file
+}
+
+// finish carries a file on for the last time, without another row.
+func finish(t *testing.T, path, place string, open func(io.Writer) Resumer) {
+	t.Helper()
+	f, file := opened(t, path)
 	s := open(file)
 	if err := errors.Join(s.Resume(synSchema(), place), s.Close(), file.Close(), f.Close()); err != nil {
 		t.Fatal(err)
@@ -167,14 +168,7 @@ func TestBadPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, place := range []string{"", "x", "-1", "10", "99999999999999999999", "1.5"} {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := NewFile(path, f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f, file := opened(t, path)
 		if err := NewCSV(file, Options{}).Resume(synSchema(), place); err == nil {
 			t.Errorf("place %q is taken", place)
 		}

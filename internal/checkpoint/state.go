@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 	"github.com/zmap-go/zmap/validate"
 )
 
-// format is that of states: two minutes of 255 senders are 4 MB.
+// format is that of states: what is kept of 255 senders is 4 MB.
 func format() sealed.Kind {
 	return sealed.Kind{Magic: "zmap-checkpoint", Name: "checkpoint", Version: 1, MaxBytes: 64 << 20}
 }
@@ -134,12 +133,10 @@ func (s *State) check() error {
 
 // ProbeKey returns the key of the probes.
 func (s *State) ProbeKey() (k validate.Key, err error) {
-	b, err := hex.DecodeString(s.Key)
-	if err != nil || len(b) != len(k) {
-		return k, fmt.Errorf("is no checkpoint: its key has not %d hexadecimal digits", 2*len(k))
+	if k, err = validate.ParseKey(s.Key); err != nil {
+		err = fmt.Errorf("is no checkpoint: its %w", err)
 	}
-	copy(k[:], b)
-	return k, nil
+	return k, err
 }
 
 // At is when the state was written.

@@ -94,7 +94,7 @@ func (j *job) checkResumable(spec *outputs.Spec, env *outputs.Env, out sink.Sink
 		return errors.New("standard output cannot be taken back to an earlier row, as --checkpoint needs it: name a file")
 	}
 	if _, ok := out.(sink.Resumer); !ok {
-		return fmt.Errorf("cannot be carried on after the program was killed, as --checkpoint needs it: csv, json and sqlite in files without rotation can")
+		return errors.New("cannot be carried on after the program was killed, as --checkpoint needs it: csv, json and sqlite in files without rotation can")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -93,7 +92,7 @@ func (j *job) makePlan(ctx context.Context) (*plan.Plan, error) {
 	p := &plan.Plan{
 		Made: time.Now().UTC().Truncate(time.Second), Version: zmap.Version(), Probe: j.o.module, ProbeArgs: j.o.moduleArgs, Ports: j.o.ports,
 		Sources: e.SourcePorts.String(), Tries: e.Tries, TTL: uint8(j.o.ttl), Rate: e.Rate, Seed: e.Seed, Shards: max(1, j.config.Shards),
-		Key: hex.EncodeToString(key[:]),
+		Key: key.Hex(),
 	}
 	for n := range e.Space.Prefixes() {
 		p.Networks = append(p.Networks, n.String())

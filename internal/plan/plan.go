@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -110,12 +109,10 @@ func (p *Plan) check() error {
 
 // ProbeKey returns the key of the probes.
 func (p *Plan) ProbeKey() (k validate.Key, err error) {
-	b, err := hex.DecodeString(p.Key)
-	if err != nil || len(b) != len(k) {
-		return k, fmt.Errorf("is no plan: its key has not %d hexadecimal digits", 2*len(k))
+	if k, err = validate.ParseKey(p.Key); err != nil {
+		err = fmt.Errorf("is no plan: its %w", err)
 	}
-	copy(k[:], b)
-	return k, nil
+	return k, err
 }
 
 // order returns the targets, and the cycle in which they are asked.
