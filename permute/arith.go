@@ -21,13 +21,13 @@ func powMod(base, exp, p uint64) uint64 {
 	return result
 }
 
-// A multiplier multiplies by a constant modulo a prime below 2^62 without
+// A multiplier multiplies by a constant modulo a prime below 2^63 without
 // dividing. It holds the constant c and ratio = floor(c*2^64 / p); then
 // q = floor(x*ratio / 2^64) is the true quotient of x*c by p or one less, so
 // that x*c - q*p is the remainder or the remainder plus p. (V. Shoup's method.)
 //
 // That difference is small, so it is right although both products overflow:
-// one path serves every group, the two beyond 2^40 included.
+// one path serves every group, those beyond 2^40 included.
 type multiplier struct{ c, ratio uint64 }
 
 // newMultiplier returns the multiplier by c modulo p, for c below p.

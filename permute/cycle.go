@@ -3,8 +3,8 @@ package permute
 import "math/bits"
 
 // Grid is the shape of what is walked: Rows addresses by Cols ports, neither
-// of them zero. Bits(Rows)+Bits(Cols) is at most 48, which all of IPv4 with
-// 65536 ports just meets.
+// of them zero. Bits(Rows)+Bits(Cols) is at most 62: all of IPv4 with 65536 ports
+// takes 48, one address in each /64 of a /2 of IPv6 all 62.
 //
 // An index into the grid is row<<Bits(Cols) | column. It has holes unless Cols
 // is a power of two: it tells targets apart, it does not number them.
@@ -84,8 +84,8 @@ func (c *Cycle) since(exponent uint64) uint64 {
 
 // Position returns how many steps after the start of the first shard the cycle
 // comes to index, or false when index is not in the grid. It takes 30 µs in the
-// group of 2^32 and no more than 0.5 ms in most others; 2 ms in that of 2^48,
-// and 8 ms and 6 MB in that of 2^40. Listed finds many positions for much less.
+// group of 2^32 and no more than 0.5 ms in most others; 2 ms in that of 2^48 and
+// some beyond, and 8 ms and 6 MB in that of 2^40. Listed finds many positions for much less.
 func (c *Cycle) Position(index uint64) (step uint64, ok bool) {
 	if !c.has(index) {
 		return 0, false

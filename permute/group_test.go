@@ -136,6 +136,12 @@ func TestChooseGroup(t *testing.T) {
 		{1 << 32, 4097, 281474976710677},
 		{1 << 32, 65536, 281474976710677},
 		{1 << 48, 1, 281474976710677},
+		{1<<48 + 1, 1, 1<<49 + 329},
+		{1 << 48, 4, 1<<50 + 145},
+		{1 << 32, 1<<16 + 1, 1<<49 + 329},
+		{1 << 60, 1, 1<<60 + 33},
+		{1<<61 + 1, 1, 1<<62 + 135},
+		{1 << 62, 1, 1<<62 + 135},
 	} {
 		g := Grid{tt.rows, tt.cols}
 		if c := mustCycle(t, 1, g); c.Prime() != tt.want || c.Order() != tt.want-1 {
@@ -153,10 +159,9 @@ func TestNewRefuses(t *testing.T) {
 		{Grid{0, 1}, "nothing to walk"},
 		{Grid{1, 0}, "nothing to walk"},
 		{Grid{0, 0}, "nothing to walk"},
-		{Grid{1<<48 + 1, 1}, "take 49 bits, the largest group has 48"},
-		{Grid{1 << 48, 2}, "take 49 bits"},
-		{Grid{1 << 32, 1<<16 + 1}, "take 49 bits"},
-		{Grid{1 << 62, 1}, "take 62 bits"},
+		{Grid{1<<62 + 1, 1}, "take 63 bits, the largest group has 62"},
+		{Grid{1 << 62, 2}, "take 63 bits"},
+		{Grid{1 << 47, 1<<16 + 1}, "take 64 bits"},
 		{Grid{most, 1}, "take 64 bits"},
 		{Grid{most, most}, "take 128 bits"},
 		{Grid{1 << 33, 1 << 31}, "take 64 bits"},

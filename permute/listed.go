@@ -104,9 +104,9 @@ func (c *Cycle) jump(walks []*Walk, list []uint64) []*Listed {
 func (c *Cycle) steps(list []uint64, begin, end uint64) []uint64 {
 	steps := list[:0]
 	if len(list) > 0 {
-		logs := newLogs(c, uint64(len(list)))
+		log := c.logarithm(uint64(len(list)))
 		for _, v := range list {
-			if step := c.since(logs.of(v + 1)); begin <= step && step < end {
+			if step := c.since(log(v + 1)); begin <= step && step < end {
 				steps = append(steps, step)
 			}
 		}

@@ -14,7 +14,7 @@ const (
 	// take 8 bytes, so the table is no larger than the list of questions.
 	tableShare = 2
 	// marked is set in logs.odd where the rest is a factor of the number, its
-	// logarithm not yet known. Logarithms are below 2^49.
+	// logarithm not yet known. Logarithms are below 2^63.
 	marked = 1 << 63
 )
 
@@ -49,11 +49,26 @@ type logs struct {
 // and P. Montgomery, 1994).
 type divisor struct{ inverse, most, log uint64 }
 
+// fewQuestions is how many logarithms a solver finds in less time than it takes to make the table of a group beyond maxTable,
+// where a small table serves few fractions.
+const (
+	fewQuestions = 1 << 13
+	maxTable     = 1 << 49
+)
+
+// logarithm returns what finds the logarithms of so many elements.
+func (c *Cycle) logarithm(questions uint64) func(x uint64) uint64 {
+	if c.prime > maxTable && questions < fewQuestions {
+		return newSolver(c, questions).log
+	}
+	return newLogs(c, questions).of
+}
+
 // newLogs returns the logarithms of c for the given number of questions. The
 // more questions, the larger the table, until every first fraction serves:
 // beyond the smallest primes, making it costs no more than the questions do.
 func newLogs(c *Cycle, questions uint64) *logs {
-	l := &logs{cycle: c, root: uint64(math.Sqrt(float64(c.prime))), known: 3}
+	l := &logs{cycle: c, root: rootOf(c.prime), known: 3}
 	limit := max(baseLimit, min(l.root+1, tableShare*questions))
 	l.odd = make([]uint64, limit/2+1)
 	base := newSolver(c, basePrimes)
@@ -77,6 +92,9 @@ func newLogs(c *Cycle, questions uint64) *logs {
 	}
 	return l
 }
+
+// rootOf returns the root of p, rounded down: a float64 rounds it rightly, for no prime of the table is close below a square.
+func rootOf(p uint64) uint64 { return uint64(math.Sqrt(float64(p))) }
 
 // addPrime enters the logarithm of the prime n and marks its multiples.
 func (l *logs) addPrime(n, log uint64) {
