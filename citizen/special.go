@@ -1,7 +1,6 @@
 package citizen
 
 import (
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -183,11 +182,13 @@ func without(p, hole netip.Prefix) []netip.Prefix {
 	return append(before, after...)
 }
 
-// halves splits an IPv4 network with more than one address.
+// halves splits a network with more than one address.
 func halves(p netip.Prefix) (lower, upper netip.Prefix) {
-	a := p.Masked().Addr().As4()
+	p = p.Masked()
 	bits := p.Bits() + 1
-	lower = netip.PrefixFrom(netip.AddrFrom4(a), bits)
-	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])|1<<(32-bits))
-	return lower, netip.PrefixFrom(netip.AddrFrom4(a), bits)
+	lower = netip.PrefixFrom(p.Addr(), bits)
+	raw := p.Addr().AsSlice()
+	raw[(bits-1)/8] |= 0x80 >> ((bits - 1) % 8)
+	a, _ := netip.AddrFromSlice(raw) // which are 4 or 16
+	return lower, netip.PrefixFrom(a, bits)
 }

@@ -143,8 +143,8 @@ func TestListIsInOrder(t *testing.T) {
 			t.Errorf("line %d, %q, was read as %+v", e.Line, lines[e.Line-1], e)
 		}
 	}
-	if len(seen) != 16 {
-		t.Errorf("%d entries, want 16", len(seen))
+	if len(seen) != 39 {
+		t.Errorf("%d entries, want 16 of IPv4 and 23 of IPv6", len(seen))
 	}
 }
 
@@ -168,17 +168,20 @@ func TestListIsDated(t *testing.T) {
 func TestClassesCoverExactlyTheirNetworks(t *testing.T) {
 	want := map[Class][]string{
 		ThisNetwork:   {"0.0.0.0/8"},
-		Private:       {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"},
+		Private:       {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"},
 		Shared:        {"100.64.0.0/10"},
-		Loopback:      {"127.0.0.0/8"},
-		LinkLocal:     {"169.254.0.0/16"},
-		IETF:          {"192.0.0.0/24"},
-		Documentation: {"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"},
-		SixToFour:     {"192.88.99.0/24"},
-		Benchmark:     {"198.18.0.0/15"},
-		Multicast:     {"224.0.0.0/4"},
-		Reserved:      {"240.0.0.0/4"},
-		Broadcast:     {"255.255.255.255/32"},
+		Loopback:      {"127.0.0.0/8", "::1/128"},
+		LinkLocal:     {"169.254.0.0/16", "fe80::/10"},
+		IETF:          {"192.0.0.0/24", "2001::/23"},
+		Documentation: {"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"},
+		SixToFour:     {"192.88.99.0/24", "2002::/16"},
+		Benchmark:     {"198.18.0.0/15", "2001:2::/48"},
+		Multicast:     {"224.0.0.0/4", "ff00::/8"},
+		Reserved: {
+			"240.0.0.0/4", "::/8", "100::/8", "200::/7", "400::/6", "800::/5", "1000::/4", "4000::/2", "8000::/2", "c000::/3", "e000::/4",
+			"f000::/5", "f800::/6", "fe00::/9", "fec0::/10",
+		},
+		Broadcast: {"255.255.255.255/32"},
 	}
 	got := make(map[Class][]string)
 	var order []Class
@@ -223,11 +226,12 @@ func TestAllowedClassesAreScanned(t *testing.T) {
 		space := spaceOf(t, ListSpecial, allow...)
 		for _, a := range addrs {
 			class := classTwin(all, a)
-			want := (class == "" || slices.Contains(allow, class)) && !a.IsUnspecified() // 0.0.0.0 is never scanned
-			if got := space.Contains(a); got != want {
+			never := a == netip.IPv4Unspecified()
+			want := (class == "" || slices.Contains(allow, class)) && !never
+			if got := !space.Excludes(a); got != want {
 				t.Errorf("%v allowed: %s, of class %q, is scanned: %v, want %v", allow, a, class, got, want)
 			}
-			if got := len(s.touched(slices.Values([]netip.Prefix{netip.PrefixFrom(a, 32)}))) == 0; got != want && !a.IsUnspecified() {
+			if got := len(s.touched(slices.Values([]netip.Prefix{netip.PrefixFrom(a, a.BitLen())}))) == 0; got != want && !never {
 				t.Errorf("%v allowed: %s, of class %q, is not excluded: %v, want %v", allow, a, class, got, want)
 			}
 		}
@@ -418,28 +422,28 @@ func someAddrs(entries []Entry) []netip.Addr {
 			add = append(add, a, a.Prev(), a.Next())
 		}
 		for range 100 {
-			a, host := e.Prefix.Addr().As4(), r.Uint32()&uint32(size(e.Prefix)-1)
-			for i := range a {
-				a[i] |= byte(host >> (24 - 8*i))
+			a := e.Prefix.Addr().AsSlice()
+			for bit := e.Prefix.Bits(); bit < 8*len(a); bit++ {
+				a[bit/8] |= byte(r.UintN(2)) << (7 - bit%8)
 			}
-			add = append(add, netip.AddrFrom4(a))
+			random, _ := netip.AddrFromSlice(a)
+			add = append(add, random)
 		}
 		v := r.Uint32()
 		add = append(add, netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}))
+		add = append(add, netip.AddrFrom16([16]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}))
 	}
 	return slices.DeleteFunc(add, func(a netip.Addr) bool { return !a.IsValid() })
 }
 
-// size returns the number of addresses of an IPv4 network.
-func size(p netip.Prefix) uint64 { return 1 << (32 - p.Bits()) }
-
-// last returns the last address of an IPv4 network.
+// last returns the last address of a network.
 func last(p netip.Prefix) netip.Addr {
-	a := p.Addr().As4()
-	for i := range 32 - p.Bits() {
-		a[3-i/8] |= 1 << (i % 8)
+	a := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < 8*len(a); bit++ {
+		a[bit/8] |= 0x80 >> (bit % 8)
 	}
-	return netip.AddrFrom4(a)
+	addr, _ := netip.AddrFromSlice(a)
+	return addr
 }
 
 // sortedTwin returns each of the classes once, in order.

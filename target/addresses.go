@@ -19,7 +19,8 @@ import (
 // elements. [Space.Intersect] makes a space of the list itself: the cost is that of the list, the order another one.
 type List struct {
 	pages [1 << 16]*page // one for each /16; nil if it holds no address
-	count int
+	six   list6
+	count int // of IPv4
 	lines int
 }
 
@@ -33,18 +34,18 @@ type page struct {
 const maxFew = 4096
 
 var (
-	errNotAddress = errors.New("not an IPv4 address: write one such as 192.0.2.1")
+	errNotIPv4    = errors.New("not an IPv4 address: write one such as 192.0.2.1")
+	errNotAddress = errors.New("not an address: write one such as 192.0.2.1 or 2001:db8::1")
 	errNetwork    = errors.New("networks are not allowed in a list of addresses: name the file as an allowlist instead")
 )
 
-// NewList returns the list of some addresses of IPv4; others are left out.
+// NewList returns the list of some addresses.
 func NewList(addrs iter.Seq[netip.Addr]) *List {
 	l := &List{}
 	for addr := range addrs {
-		if a, ok := host4(addr.Unmap()); ok {
-			l.add(a)
-		}
+		l.addAddr(addr)
 	}
+	l.six.sort()
 	return l
 }
 
@@ -59,8 +60,12 @@ func ReadList(r io.Reader, name string) (*List, error) {
 		word, err := words.next()
 		switch {
 		case err == nil:
-			if a, ok := aton(string(word)); ok {
+			if a, ok := aton(string(word)); ok { // which does not allocate
 				l.add(a)
+				continue
+			}
+			if a, err := netip.ParseAddr(string(word)); err == nil && a.Zone() == "" {
+				l.addAddr(a)
 				continue
 			}
 			bad.add(&EntryError{Origin{name, words.line}, string(word), addressError(string(word))})
@@ -68,6 +73,7 @@ func ReadList(r io.Reader, name string) (*List, error) {
 			if err := bad.err(); err != nil {
 				return nil, err
 			}
+			l.six.sort()
 			return l, nil
 		case errors.Is(err, errLongLine):
 			bad.add(&EntryError{Origin: Origin{name, words.line}, Err: err})
@@ -79,7 +85,7 @@ func ReadList(r io.Reader, name string) (*List, error) {
 
 // addressError returns the reason why word is not an address.
 func addressError(word string) error {
-	if e, err := parseEntry(word); err == nil && e.name == "" && !e.v6 && strings.Contains(word, "/") {
+	if e, err := parseEntry(word); err == nil && e.name == "" && strings.Contains(word, "/") {
 		return errNetwork
 	}
 	return errNotAddress
@@ -87,18 +93,21 @@ func addressError(word string) error {
 
 // Contains reports whether addr is on the list. It does not allocate.
 func (l *List) Contains(addr netip.Addr) bool {
+	if addr.Is6() {
+		return l.six.has(wideOf(addr)) && !addr.Is4In6()
+	}
 	a, ok := host4(addr)
 	return ok && l.has(a)
 }
 
 // Len returns the number of different addresses.
-func (l *List) Len() int { return l.count }
+func (l *List) Len() int { return l.count + len(l.six.list) }
 
 // Lines returns the number of lines that held an address, which counts an address as often as it was listed. C zmap
 // reports this number.
 func (l *List) Lines() int { return l.lines }
 
-// All yields the addresses, ascending.
+// All yields the addresses, ascending, those of IPv4 first.
 func (l *List) All() iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		for s := range l.spans {
@@ -108,6 +117,11 @@ func (l *List) All() iter.Seq[netip.Addr] {
 				}
 			}
 		}
+		for _, a := range l.six.list {
+			if !yield(a.addr()) {
+				return
+			}
+		}
 	}
 }
 
@@ -115,7 +129,7 @@ func (l *List) All() iter.Seq[netip.Addr] {
 // rows are numbered anew, so that a permutation of it costs what the list costs, not what s costs; it takes the list's
 // targets in another order than a permutation of s would. If no address is on the list, the error is an [EmptyError].
 func (s *Space) Intersect(l *List) (*Space, error) {
-	out := &Space{ports: s.ports, allow: s.allow, block: s.block, sources: s.sources, allowed: s.allowed}
+	out := &Space{ports: s.ports, rules: s.rules, allowed: s.allowed}
 	allowed := slices.Collect(s.spans)
 	i := 0
 	for listed := range l.spans {
@@ -127,8 +141,17 @@ func (s *Space) Intersect(l *List) (*Space, error) {
 			i = j
 		}
 	}
-	if out.count() == 0 {
+	var six []span6
+	for _, a := range l.six.list {
+		if _, ok := s.six.row(a); ok {
+			six = append(six, span6{a, a})
+		}
+	}
+	if out.count() == 0 && len(six) == 0 {
 		return nil, s.noneListed(l)
+	}
+	if err := out.six.grow(0, suffix{}, 0, union6(six)); err != nil {
+		return nil, err
 	}
 	out.finish()
 	return out, nil
@@ -136,17 +159,28 @@ func (s *Space) Intersect(l *List) (*Space, error) {
 
 // noneListed returns the error of Intersect.
 func (s *Space) noneListed(l *List) error {
-	e := &EmptyError{Reason: "the list of addresses is empty", block: s.block, sources: s.sources}
+	e := &EmptyError{Reason: "the list of addresses is empty", rules: s.rules}
 	for a := range l.All() {
 		e.Reason = fmt.Sprintf("none of the %d listed addresses is allowed, neither is the first one, %s; check the blocklist and the networks to scan",
-			l.count, a)
+			l.Len(), a)
 		break
 	}
-	if s.allowed != s.Addrs() {
+	if s.allowed != s.count() {
 		return e // of a space that was cut before, the lists do not say what it would hold without some of the entries
 	}
-	e.wanted = s.listed(l)
+	e.wanted, e.wanted6 = s.listed(l), s.listed6(l)
 	return e
+}
+
+// addAddr adds an address; an IPv4 address in IPv6 form is the IPv4 address.
+func (l *List) addAddr(addr netip.Addr) {
+	addr = addr.Unmap()
+	if a, ok := host4(addr); ok {
+		l.add(a)
+		return
+	}
+	l.lines++
+	l.six.list = append(l.six.list, wideOf(addr))
 }
 
 func (l *List) add(a uint32) {

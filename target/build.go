@@ -29,16 +29,21 @@ func (b *Builder) Build(ctx context.Context) (*Space, error) {
 		allowed = union(spansOf(allow))
 	}
 	allowed = subtract(allowed, union(spansOf(block)))
-	if len(allowed) == 0 {
-		return nil, b.explain(allow, block)
+	x, blocked, err := b.build6()
+	if err != nil {
+		return nil, err
 	}
-	s := &Space{ports: b.Ports, allow: allow, block: block, sources: b.sources}
+	all := rules{allow: allow, block: block, allow6: b.lists[Allow].six, block6: b.lists[Block].six, sources: b.sources}
+	if len(allowed) == 0 && x.rows == 0 {
+		return nil, b.explain(all)
+	}
+	s := &Space{ports: b.Ports, six: *x, blocked: blocked, rules: all}
 	s.reserve(allowed)
 	for _, x := range allowed {
 		s.add(x)
 	}
 	s.finish()
-	s.allowed = s.Addrs()
+	s.allowed = s.rows4
 	return s, nil
 }
 

@@ -174,12 +174,12 @@ func TestEmptySpaceNamesWhoIsToBlame(t *testing.T) {
 		{
 			"an allowlist with nothing in it does not allow everything",
 			[]func(*Builder) error{list(Allow, "a", "# none\n")},
-			": the allowlist holds no IPv4 network; write at least one, such as 192.0.2.0/24",
+			": the allowlist holds no network; write at least one, such as 192.0.2.0/24",
 		},
 		{
-			"IPv6 alone",
-			[]func(*Builder) error{arg(Allow, "2001:db8::/32")},
-			": the allowlist names IPv6 networks alone, and no IPv4 network; write at least one, such as 192.0.2.0/24",
+			"IPv6",
+			[]func(*Builder) error{arg(Allow, "2001:db8::/32-64"), arg(Block, "2001:db8::/33"), arg(Block, "2001:db8:8000::/33")},
+			": the blocklist covers all that is allowed\n  2001:db8::/32-64 (argument) is covered by 2001:db8::/33 (argument) and 2001:db8:8000::/33 (argument)\n" + advice,
 		},
 	} {
 		var b Builder

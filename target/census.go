@@ -19,7 +19,7 @@ func (s *Space) Sources(v Verdict) []Source {
 	rules, left := s.allow, []span{everything()}
 	if v == Block {
 		rules = s.block
-		if len(s.allow) > 0 {
+		if len(s.allow)+len(s.allow6) > 0 {
 			left = union(spansOf(s.allow))
 		}
 	}

@@ -29,9 +29,9 @@ type EmptyError struct {
 	Reason string // what is covered by what, several lines perhaps
 	Advice string // what to do about it; "" if Reason says it
 
-	wanted  []span // what was asked for by name: networks to scan, or listed addresses; as union returns them
-	block   []rule
-	sources []string
+	wanted  []span  // what was asked for by name: networks to scan, or listed addresses; as union returns them
+	wanted6 []span6 // of that what is of IPv6; as union6 returns them
+	rules
 }
 
 // Error returns the reason and the advice.
@@ -50,26 +50,27 @@ func (e *EmptyError) Unwrap() error { return ErrEmpty }
 // returns true for. It yields nothing if those are not to blame, or if no allowlist and no list of addresses says what
 // should be scanned.
 func (e *EmptyError) Without(drop func(Origin) bool) iter.Seq[netip.Prefix] {
-	return without(e.wanted, e.block, e.sources, drop)
+	return e.without(e.wanted, e.wanted6, drop)
 }
 
 // explain returns an [EmptyError] that names, for each of the first few allowed networks, the block entries that cover
 // it.
-func (b *Builder) explain(allow, block []rule) error {
+func (b *Builder) explain(all rules) error {
 	e := &EmptyError{
 		Advice: "to scan them, take those lines out of a copy of the blocklist and name the copy as the blocklist",
-		block:  block, sources: b.sources,
+		rules:  all,
 	}
+	allow, block := all.allow, all.block
 	if !b.lists[Allow].given {
 		e.Reason = fmt.Sprintf("the blocklist covers all of IPv4, with %s", b.covers(everything(), block))
 		return e
 	}
-	if len(allow) == 0 {
-		e.Reason = b.emptyLists() + " no IPv4 network; write at least one, such as 192.0.2.0/24"
+	if len(allow)+len(all.allow6) == 0 {
+		e.Reason = "the allowlist holds no network; write at least one, such as 192.0.2.0/24"
 		e.Advice = ""
 		return e
 	}
-	e.wanted = union(spansOf(allow))
+	e.wanted, e.wanted6 = union(spansOf(allow)), b.named6()
 	var text strings.Builder
 	for i, r := range allow {
 		if i == explainLines {
@@ -77,6 +78,13 @@ func (b *Builder) explain(allow, block []rule) error {
 			break
 		}
 		fmt.Fprintf(&text, "\n  %s is covered by %s", b.describe(r), b.covers(r.span(), block))
+	}
+	for i, r := range all.allow6[:min(len(all.allow6), max(0, explainLines-len(allow)))] {
+		if len(allow)+i == explainLines-1 && len(all.allow6) > i+1 {
+			fmt.Fprintf(&text, "\n  and %d more", len(all.allow6)-i)
+			break
+		}
+		fmt.Fprintf(&text, "\n  %s (%s) is covered by %s", r, originOf(b.sources, r.rule()), b.covers6(r, all.block6))
 	}
 	e.Reason = "the blocklist covers all that is allowed" + text.String()
 	return e
@@ -126,10 +134,18 @@ func (b *Builder) describe(r rule) string {
 	return fmt.Sprintf("%s (%s)", r.prefix(), originOf(b.sources, r))
 }
 
-// emptyLists names the allowlists that held nothing of use.
-func (b *Builder) emptyLists() string {
-	if b.skipped > 0 {
-		return "the allowlist names IPv6 networks alone, and"
+// covers6 names the first block entries that have a part in covering an IPv6 entry.
+func (b *Builder) covers6(want rule6, block []rule6) string {
+	var names []string
+	for _, r := range block {
+		if !span6Of(r.prefix).overlaps(span6Of(want.prefix)) {
+			continue
+		}
+		if len(names) == explainCovers {
+			names = append(names, "others")
+			break
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", r.prefix, originOf(b.sources, r.rule())))
 	}
-	return "the allowlist holds"
+	return strings.Join(names, " and ")
 }

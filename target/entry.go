@@ -13,7 +13,9 @@ type entry struct {
 	addr uint32 // as typed, host bits included
 	bits uint8
 	name string // DNS name whose addresses take the place of addr, or ""
-	v6   bool   // an IPv6 literal: valid, but not for an IPv4 scan
+
+	prefix netip.Prefix // of an IPv6 entry, host bits included; else invalid
+	asked  uint8        // of that: length of the networks in which one address is asked
 }
 
 // A lengthError is a prefix length that cannot be used. It is never ignored: whoever mistypes /8 for /28 means
@@ -33,8 +35,8 @@ var (
 	errNoResolver = errors.New("host names cannot be looked up here: write the address")
 )
 
-// parseEntry reads host or host/length, where host is an address as inet_aton(3) takes it or a DNS name. IPv6 literals
-// are recognised and marked.
+// parseEntry reads host or host/length, where host is an address as inet_aton(3) takes it or a DNS name, and what parseEntry6
+// reads.
 func parseEntry(s string) (entry, error) {
 	if s == "" {
 		return entry{}, errNoEntry
@@ -66,19 +68,6 @@ func parseEntry(s string) (entry, error) {
 	}
 	e.name = host
 	return e, nil
-}
-
-func parseEntry6(s string) (entry, error) {
-	host, length, hasLength := strings.Cut(s, "/")
-	if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
-		return entry{}, errColon
-	}
-	if hasLength {
-		if _, err := parseLength(length, 128); err != nil {
-			return entry{}, err
-		}
-	}
-	return entry{v6: true}, nil
 }
 
 // parseLength reads the decimal prefix length after a slash. C zmap ignores what follows the digits, which turns a

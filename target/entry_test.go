@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -28,16 +29,20 @@ func TestParseEntry(t *testing.T) {
 		{"10-20.example", "10-20.example/32"},
 		{"localhost", "localhost/32"},
 		{"0x.com", "0x.com/32"},
-		{"::1", "v6"},
-		{"2001:db8::/32", "v6"},
-		{"fe80::1%eth0", "v6"},
-		{"::ffff:10.0.0.1/120", "v6"},
+		{"::1", "::1/128 128"},
+		{"2001:db8::/32", "2001:db8::/32 128"},
+		{"2001:db8::1/32-64", "2001:db8::1/32 64"},
+		{"2001:db8::/32-32", "2001:db8::/32 32"},
+		{"::/0-0", "::/0 0"},
+		{"::ffff:10.0.0.1/120", "10.0.0.1/24"},
+		{"::ffff:10.0.0.1", "10.0.0.1/32"},
+		{"::ffff:0:0/95", "::ffff:0.0.0.0/95 128"},
 	} {
 		e, err := parseEntry(c.text)
 		got := netip.PrefixFrom(addr4(e.addr), int(e.bits)).String()
 		switch {
-		case e.v6:
-			got = "v6"
+		case e.prefix.IsValid():
+			got = fmt.Sprintf("%s %d", e.prefix, e.asked)
 		case e.name != "":
 			got = e.name + got[strings.Index(got, "/"):]
 		}
@@ -54,6 +59,12 @@ func TestParseEntryErrors(t *testing.T) {
 		badLength bool   // never ignored
 	}{
 		{"", "write an address", false},
+		{"fe80::1%eth0", "leave out the zone", false},
+		{"2001:db8::/129", "write a number from 0 to 128", true},
+		{"2001:db8::/64-", "no prefix length", true},
+		{"2001:db8::/-64", "no prefix length", true},
+		{"2001:db8::/64-32", "holds none of length /32", true},
+		{"2001:db8::/32-64-96", "bad prefix length", true},
 		{"10.0.0.0/33", "bad prefix length \"33\": write a number from 0 to 32", true},
 		{"10.0.0.0/99999999999999999999", "write a number from 0 to 32", true},
 		{"10.0.0.0/-1", "bad prefix length", true},
@@ -125,7 +136,7 @@ func FuzzParseEntry(f *testing.F) {
 			return
 		}
 		switch {
-		case e.v6:
+		case e.prefix.IsValid():
 			if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
 				t.Fatalf("parseEntry(%q) took it for IPv6", s)
 			}

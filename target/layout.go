@@ -43,6 +43,9 @@ const (
 
 // reserve makes room for the given spans, all that will be added. Without it the arrays grow, which leaves garbage.
 func (l *layout) reserve(spans []span) {
+	if len(spans) == 0 {
+		return
+	}
 	blocks := 0
 	for _, s := range spans {
 		whole := int64(uint64(s.hi)+1)>>blockBits - int64(uint64(s.lo)+blockMask)>>blockBits
@@ -78,8 +81,11 @@ func (l *layout) markTo(block uint32) {
 	}
 }
 
-// finish completes the arrays. The layout must not be empty.
+// finish completes the arrays.
 func (l *layout) finish() {
+	if len(l.marks) == 0 {
+		return
+	}
 	l.markTo(l.first + uint32(len(l.marks)))
 	n := uint32(len(l.runs))
 	for range runPad {
@@ -180,6 +186,10 @@ const lookBatch = 64
 // contains stores in in[i] whether addrs[i] is in the layout, for at most lookBatch addresses. Each look goes to memory that
 // is mostly far from the processor, twice, so that it looks in rounds in which no look waits for another.
 func (l *layout) contains(addrs []uint32, in []bool) {
+	if len(l.marks) == 0 {
+		clear(in)
+		return
+	}
 	var before [lookBatch]mark
 	var after [lookBatch]mark
 	last := uint32(len(l.marks) - 2)

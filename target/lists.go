@@ -34,18 +34,21 @@ type Builder struct {
 	Ports        Ports
 	Resolver     Resolver // nil: host names are errors
 	IgnoreErrors bool     // pass over entries that cannot be used, except for bad prefix lengths; see Ignored
+	Suffixes     Suffixes // what is asked in each network of an IPv6 window
+	Seed         uint64   // what random suffixes follow from
 
 	lists   [2]entries // by Verdict
 	sources []string   // names of files and other origins; index 0 is unused
 	names   []string   // host names of entries that await look-up
-	skipped int
+	only    *list6     // see OnlyIPv6
 	ignored faults
 }
 
 // entries is one of the two lists, in the order of arrival.
 type entries struct {
 	rules []rule
-	given bool // a list or an entry was given, though it may have held nothing for IPv4
+	six   []rule6
+	given bool // a list or an entry was given, though it may have held nothing
 }
 
 // A rule is an entry in the compact form of which lists of millions are made.
@@ -67,14 +70,18 @@ func (b *Builder) Add(v Verdict, text string) error {
 	return b.addText(v, strings.Trim(text, blanks), 0, 0)
 }
 
-// AddPrefix adds a network that came from elsewhere, o says whence. IPv6 networks are counted and skipped.
+// AddPrefix adds a network that came from elsewhere, o says whence. All addresses of an IPv6 network are meant.
 func (b *Builder) AddPrefix(v Verdict, p netip.Prefix, o Origin) error {
 	b.lists[v].given = true
 	if !p.IsValid() {
 		return &EntryError{Origin: o, Entry: p.String(), Err: errors.New("not a valid network")}
 	}
 	if !p.Addr().Is4() {
-		b.skipped++
+		e := entry{prefix: p, asked: 128}
+		if err := b.checkEntry(v, e); err != nil {
+			return &EntryError{Origin: o, Entry: p.String(), Err: err}
+		}
+		b.addRule6(v, rule6{prefix: p, asked: 128, line: uint32(o.Line), source: b.source(o.Name)})
 		return nil
 	}
 	addr, _ := host4(p.Addr())
@@ -83,7 +90,8 @@ func (b *Builder) AddPrefix(v Verdict, p netip.Prefix, o Origin) error {
 }
 
 // Replace puts the networks that f returns into the place of a network among the entries, if f says so. It is asked about
-// each in turn, with the host bits that were typed; IPv4 networks alone may come back. Entries that are host names stay as they are.
+// each in turn, those of IPv4 first, with the host bits that were typed; networks of the same family alone may come back. Entries that are
+// host names stay as they are.
 func (b *Builder) Replace(v Verdict, f func(p netip.Prefix, o Origin) (with []netip.Prefix, replace bool)) {
 	rules := b.lists[v].rules
 	out, same := rules, true
@@ -107,6 +115,22 @@ func (b *Builder) Replace(v Verdict, f func(p netip.Prefix, o Origin) (with []ne
 		}
 	}
 	b.lists[v].rules = out
+	b.replace6(v, f)
+}
+
+// replace6 is Replace for the entries of IPv6.
+func (b *Builder) replace6(v Verdict, f func(p netip.Prefix, o Origin) (with []netip.Prefix, replace bool)) {
+	var out []rule6
+	for _, r := range b.lists[v].six {
+		with, replace := f(r.prefix, originOf(b.sources, r.rule()))
+		if !replace {
+			out = append(out, r)
+		}
+		for _, p := range with {
+			out = append(out, rule6{prefix: p, asked: r.asked, line: r.line, source: r.source})
+		}
+	}
+	b.lists[v].six = out
 }
 
 // ReadFile adds the entries of the named file, see [Builder.Read].
@@ -146,8 +170,16 @@ func (b *Builder) Read(v Verdict, r io.Reader, name string) error {
 	}
 }
 
-// Skipped returns the number of IPv6 entries, which an IPv4 scan has no use for.
-func (b *Builder) Skipped() int { return b.skipped }
+// IPv6 says whether the allow entries or single addresses name something of IPv6, and the first entry that does.
+func (b *Builder) IPv6() (Origin, string, bool) {
+	if six := b.lists[Allow].six; len(six) > 0 {
+		return originOf(b.sources, six[0].rule()), six[0].String(), true
+	}
+	if b.only != nil && len(b.only.list) > 0 {
+		return Origin{}, b.only.list[0].addr().String(), true
+	}
+	return Origin{}, "", false
+}
 
 // Ignored returns up to ten of the errors that IgnoreErrors held back, and the number of all of them. After Build it
 // includes names that could not be looked up.
@@ -158,11 +190,14 @@ func (b *Builder) addText(v Verdict, text string, source uint32, line int) error
 	if err == nil && e.name != "" && b.Resolver == nil {
 		err = errNoResolver
 	}
+	if err == nil {
+		err = b.checkEntry(v, e)
+	}
 	switch {
 	case err != nil:
 		return b.reject(&EntryError{Origin: b.origin(source, line), Entry: text, Err: err})
-	case e.v6:
-		b.skipped++
+	case e.prefix.IsValid():
+		b.addRule6(v, rule6{prefix: e.prefix, asked: e.asked, line: uint32(line), source: source})
 		return nil
 	}
 	r := rule{addr: e.addr, bits: e.bits, line: uint32(line), source: source}
@@ -176,6 +211,23 @@ func (b *Builder) addText(v Verdict, text string, source uint32, line int) error
 
 func (b *Builder) addRule(v Verdict, r rule) {
 	b.lists[v].rules = append(b.lists[v].rules, r)
+}
+
+func (b *Builder) addRule6(v Verdict, r rule6) {
+	b.lists[v].six = append(b.lists[v].six, r)
+}
+
+// checkEntry says what is wrong with an IPv6 entry for that list.
+func (b *Builder) checkEntry(v Verdict, e entry) error {
+	switch {
+	case !e.prefix.IsValid():
+		return nil
+	case v == Block && e.asked != 128:
+		return errBlockWindow
+	case v == Allow && b.only == nil:
+		return checkWindow(e)
+	}
+	return nil
 }
 
 // reject returns err, or nil after noting it if it may be ignored.

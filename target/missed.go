@@ -11,7 +11,7 @@ import (
 // drop returns true for: of the addresses on the list l or, if l is nil, of the allow entries that the space has nothing
 // of. It yields nothing if neither says what should be scanned. The space must be one that [Builder.Build] returned.
 func (s *Space) Missed(l *List, drop func(Origin) bool) iter.Seq[netip.Prefix] {
-	return without(s.missed(l), s.block, s.sources, drop)
+	return s.without(s.missed(l), s.missed6(l), drop)
 }
 
 // missed returns what was asked for by name and is not in the space.
@@ -31,28 +31,78 @@ func (s *Space) missed(l *List) []span {
 	return union(missed)
 }
 
+// missed6 is missed for IPv6.
+func (s *Space) missed6(l *List) []span6 {
+	if l != nil {
+		var missed []span6
+		for _, x := range s.listed6(l) {
+			for a := x.lo; ; a = a.add(wide{0, 1}) {
+				if _, ok := s.six.row(a); !ok {
+					missed = append(missed, span6{a, a})
+				}
+				if a == x.hi {
+					break
+				}
+			}
+		}
+		return union6(missed)
+	}
+	have := s.six.networks()
+	var missed []span6
+	for _, r := range s.allow6 {
+		want := span6Of(r.prefix)
+		if i, _ := slices.BinarySearchFunc(have, want.lo, func(x span6, lo wide) int { return x.hi.compare(lo) }); i == len(have) || !have[i].overlaps(want) {
+			missed = append(missed, want)
+		}
+	}
+	return union6(missed)
+}
+
+// listed6 is listed for IPv6.
+func (s *Space) listed6(l *List) []span6 {
+	listed := l.six.spans()
+	if len(s.allow)+len(s.allow6) > 0 {
+		var named []span6
+		for _, r := range s.allow6 {
+			named = append(named, span6Of(r.prefix))
+		}
+		listed = subtract6(listed, subtract6(listed, union6(named)))
+	}
+	return listed
+}
+
 // listed returns what of the list the allow entries name.
 func (s *Space) listed(l *List) []span {
 	listed := slices.Collect(l.spans)
-	if len(s.allow) > 0 {
+	if len(s.allow)+len(s.allow6) > 0 {
 		listed = subtract(listed, subtract([]span{everything()}, union(spansOf(s.allow))))
 	}
 	return listed
 }
 
 // without yields what of wanted the block entries leave if those are not counted that drop returns true for.
-func without(wanted []span, block []rule, sources []string, drop func(Origin) bool) iter.Seq[netip.Prefix] {
+func (e *rules) without(wanted []span, wanted6 []span6, drop func(Origin) bool) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
-		if len(wanted) == 0 {
-			return
-		}
 		var others []rule
-		for _, r := range block {
-			if r.source == builtIn || !drop(originOf(sources, r)) {
+		for _, r := range e.block {
+			if len(wanted) > 0 && (r.source == builtIn || !drop(originOf(e.sources, r))) {
 				others = append(others, r)
 			}
 		}
 		for _, x := range subtract(wanted, union(spansOf(others))) {
+			for p := range x.prefixes {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+		var others6 []span6
+		for _, r := range e.block6 {
+			if len(wanted6) > 0 && !drop(originOf(e.sources, r.rule())) {
+				others6 = append(others6, span6Of(r.prefix))
+			}
+		}
+		for _, x := range subtract6(wanted6, union6(others6)) {
 			for p := range x.prefixes {
 				if !yield(p) {
 					return

@@ -23,7 +23,7 @@ func (b *Builder) AddAllowed(allowlist string, networks []string) error {
 func ParseAddr(s string) (netip.Addr, error) {
 	a, ok := aton(s)
 	if !ok {
-		return netip.Addr{}, errNotAddress
+		return netip.Addr{}, errNotIPv4
 	}
 	return addr4(a), nil
 }

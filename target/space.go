@@ -11,23 +11,33 @@ import (
 //	row << bits | column
 //
 // where row is the number of its address (see [Space.AddrAt]), column the position of its port, and bits the number of
-// bits that the largest column needs; so unless the number of ports is a power of two, there are gaps between indexes.
+// bits that the largest column needs; so unless the number of ports is a power of two, there are gaps between indexes. Addresses of IPv6 come
+// behind those of IPv4.
 // A Space is immutable and may be shared between goroutines. The package cannot make an empty one.
 type Space struct {
 	layout
+	six     layers // behind those of IPv4
+	rows4   uint64 // addresses of IPv4
 	ports   Ports
 	cols    []uint16 // the ports; at least one
 	colBits uint8
 	colMask uint64
-	allowed uint64 // by the lists, even if the space was cut down since
-	allow   []rule
-	block   []rule
-	sources []string // of the rules, as in Builder
+	allowed uint64  // addresses of IPv4 by the lists, even if the space was cut down since
+	blocked []span6 // what of IPv6 the block entries name
+	rules
+}
+
+// rules are the entries that a space was made of.
+type rules struct {
+	allow, block   []rule
+	allow6, block6 []rule6
+	sources        []string // as in Builder
 }
 
 // finish completes a space to whose layout all spans have been added.
 func (s *Space) finish() {
 	s.layout.finish()
+	s.rows4 = s.count()
 	s.ports.list = s.ports.ports()
 	s.cols = s.ports.list
 	s.colBits = uint8(bits.Len(uint(len(s.cols) - 1)))
@@ -35,10 +45,16 @@ func (s *Space) finish() {
 }
 
 // Addrs returns the number of addresses.
-func (s *Space) Addrs() uint64 { return s.count() }
+func (s *Space) Addrs() uint64 { return s.rows4 + s.six.rows }
+
+// IPv4 and IPv6 return how many of them are of which family.
+func (s *Space) IPv4() uint64 { return s.rows4 }
+
+// IPv6 is explained at IPv4.
+func (s *Space) IPv6() uint64 { return s.six.rows }
 
 // Rows returns the number of rows, that of the addresses. Rows and Cols are what a permutation needs to know.
-func (s *Space) Rows() uint64 { return s.count() }
+func (s *Space) Rows() uint64 { return s.Addrs() }
 
 // Cols returns the number of columns, that of the ports.
 func (s *Space) Cols() uint64 { return uint64(len(s.cols)) }
@@ -59,18 +75,14 @@ func (s *Space) At(index uint64) (t Target) {
 // Fill makes t the target with the given index, and panics if there is none. It does not allocate.
 func (s *Space) Fill(index uint64, t *Target) {
 	t.Index = index
-	t.Addr = addr4(s.at(index >> (s.colBits & 63)))
+	t.Addr = s.AddrAt(index >> (s.colBits & 63))
 	t.Port = s.cols[index&s.colMask]
 }
 
 // Index returns the index of the target with this address and port, or false when the space has no such target. It is
 // the inverse of At and does not allocate.
 func (s *Space) Index(addr netip.Addr, port uint16) (uint64, bool) {
-	a, ok := host4(addr)
-	if !ok {
-		return 0, false
-	}
-	row, ok := s.row(a)
+	row, ok := s.rowOf(addr)
 	if !ok {
 		return 0, false
 	}
@@ -83,11 +95,30 @@ func (s *Space) Index(addr netip.Addr, port uint16) (uint64, bool) {
 
 // Contains reports whether addr is an address of the space. An IPv4 address in IPv6 form is not.
 func (s *Space) Contains(addr netip.Addr) bool {
-	a, ok := host4(addr)
-	if ok {
-		_, ok = s.row(a)
-	}
+	_, ok := s.rowOf(addr)
 	return ok
+}
+
+// rowOf returns the row of an address, false if there is none.
+func (s *Space) rowOf(addr netip.Addr) (uint64, bool) {
+	if a, ok := host4(addr); ok {
+		return s.row(a)
+	}
+	if len(s.six.list) == 0 || !addr.Is6() {
+		return 0, false
+	}
+	row, ok := s.six.row(wideOf(addr))
+	return s.rows4 + row, ok
+}
+
+// Excludes reports whether the lists forbid an address: one of IPv4 that is not in the space, one of IPv6 in a blocked network, though the
+// space can have but some of those that are not. It does not allocate.
+func (s *Space) Excludes(addr netip.Addr) bool {
+	if addr.Is4() {
+		return !s.Contains(addr)
+	}
+	_, blocked := find6(s.blocked, wideOf(addr))
+	return blocked
 }
 
 // ContainsAll stores in in[i] whether addrs[i], a host-order integer, is an address of the space. in must be as long as addrs.
@@ -102,24 +133,48 @@ func (s *Space) ContainsAll(addrs []uint32, in []bool) {
 }
 
 // AddrAt returns the address of a row, and panics if row is not in 0..Rows()-1. The first rows are those of the /18
-// networks that are allowed entirely, ascending, the others follow, ascending, as in C zmap.
-func (s *Space) AddrAt(row uint64) netip.Addr { return addr4(s.at(row)) }
+// networks that are allowed entirely, ascending, the others follow, ascending, as in C zmap. Those of IPv6 come last: by the length of the
+// networks they are asked in, then by suffix, ascending.
+func (s *Space) AddrAt(row uint64) netip.Addr {
+	if row >= s.rows4 {
+		return s.six.at(row - s.rows4)
+	}
+	return addr4(s.at(row))
+}
 
 // Allowed returns how many addresses the allow and block lists allow. It differs from Addrs only after Intersect.
-func (s *Space) Allowed() uint64 { return s.allowed }
+func (s *Space) Allowed() uint64 { return s.allowed + s.six.rows }
 
-// Denied returns how many IPv4 addresses the allow and block lists deny, so that Allowed and Denied add up to 2^32.
+// Denied returns how many IPv4 addresses the allow and block lists deny, so that without IPv6 Allowed and Denied add up to 2^32.
 func (s *Space) Denied() uint64 { return 1<<32 - s.allowed }
 
 // AllowEntries returns the entries of the allowlist in the order given, with the host bits that were typed, and with
 // the addresses of host names in the place of these. There are none when all of IPv4 was allowed.
 func (s *Space) AllowEntries() []netip.Prefix { return prefixesOf(s.allow) }
 
+// Windows returns the IPv6 entries of the allowlist as they are written, in the order given.
+func (s *Space) Windows() []string {
+	var all []string
+	for _, r := range s.allow6 {
+		all = append(all, r.String())
+	}
+	return all
+}
+
+// BlockedIPv6 returns the IPv6 entries of the blocklist, in the order given.
+func (s *Space) BlockedIPv6() []netip.Prefix {
+	var all []netip.Prefix
+	for _, r := range s.block6 {
+		all = append(all, r.prefix)
+	}
+	return all
+}
+
 // BlockEntries returns the entries of the blocklist as AllowEntries does. The last one is 0.0.0.0/32, which is always
 // blocked.
 func (s *Space) BlockEntries() []netip.Prefix { return prefixesOf(s.block) }
 
-// Ranges yields the first and the last address of each range of the space, ascending, as large as possible.
+// Ranges yields the first and the last IPv4 address of each range of the space, ascending, as large as possible.
 func (s *Space) Ranges() iter.Seq2[netip.Addr, netip.Addr] {
 	return func(yield func(first, last netip.Addr) bool) {
 		for x := range s.spans {
@@ -130,7 +185,34 @@ func (s *Space) Ranges() iter.Seq2[netip.Addr, netip.Addr] {
 	}
 }
 
-// Prefixes yields the fewest networks that make up the space, ascending.
+// Within yields the IPv6 addresses of the space that lie in a network; each layer's are ascending.
+func (s *Space) Within(p netip.Prefix) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for _, l := range s.six.list {
+			if !l.within(p, yield) {
+				return
+			}
+		}
+	}
+}
+
+// Forms yields what of IPv6 the space has: networks of which one address is asked in each network of a length. What suffixes are behind
+// these is not told.
+func (s *Space) Forms() iter.Seq2[netip.Prefix, int] {
+	return func(yield func(p netip.Prefix, asked int) bool) {
+		for _, l := range s.six.list {
+			for x := range l.spans {
+				for p := range x.prefixes {
+					if !yield(p, int(128-l.host)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Prefixes yields the fewest networks that make up the space's IPv4 addresses, ascending.
 func (s *Space) Prefixes() iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
 		for x := range s.spans {
@@ -143,14 +225,21 @@ func (s *Space) Prefixes() iter.Seq[netip.Prefix] {
 	}
 }
 
+// Samples returns Sample for the addresses of each family.
+func (s *Space) Samples(n int) (four, six []netip.Addr) {
+	return s.sample(n, 0, s.rows4), s.sample(n, s.rows4, s.six.rows)
+}
+
 // Sample returns n different addresses at equal distances in the order of the rows, or all when there are no more than
 // n. They are always the same ones: good enough to look up a route with.
-func (s *Space) Sample(n int) []netip.Addr {
-	rows := s.Rows()
+func (s *Space) Sample(n int) []netip.Addr { return s.sample(n, 0, s.Rows()) }
+
+// sample is Sample for so many rows from one on.
+func (s *Space) sample(n int, from, rows uint64) []netip.Addr {
 	k := min(uint64(max(n, 0)), rows)
 	addrs := make([]netip.Addr, k)
 	for i := range addrs {
-		addrs[i] = s.AddrAt(uint64(i)*rows/k + rows/k/2)
+		addrs[i] = s.AddrAt(from + rows/k*uint64(i) + rows%k*uint64(i)/k + rows/k/2)
 	}
 	return addrs
 }

@@ -40,8 +40,10 @@ func (c spaceConfig) space(ctx context.Context, log *slog.Logger) (*target.Space
 	if more := total - len(ignored); more > 0 {
 		log.Error(fmt.Sprintf("ignored: %d more entries that cannot be used", more))
 	}
-	if n := b.Skipped(); n > 0 {
-		log.Info(fmt.Sprintf("%d IPv6 entries of the lists are skipped", n))
+	if err == nil {
+		if n := len(space.Windows()) + len(space.BlockedIPv6()); n > 0 {
+			log.Info(fmt.Sprintf("%d IPv6 entries of the lists are skipped", n))
+		}
 	}
 	return space, err
 }

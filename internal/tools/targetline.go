@@ -41,6 +41,14 @@ func (w *lineWriter) append(dst []byte, indexes []uint64) []byte {
 	dst = slices.Grow(dst, len(indexes)*maxTargetLine)
 	for _, index := range indexes {
 		w.space.Fill(index, &t)
+		if t.Addr.Is6() {
+			dst = append(t.Addr.AppendTo(dst), '\n')
+			if t.Port != 0 {
+				dst[len(dst)-1] = ','
+				dst = append(strconv.AppendUint(dst, uint64(t.Port), 10), '\n')
+			}
+			continue
+		}
 		n := len(dst)
 		line := dst[n : n+maxTargetLine]
 		at := 0
