@@ -29,8 +29,8 @@ func describeDatagram(name string, schema *record.Schema, longest int) Descripti
 // A datagram makes UDP probes that all have the same payload, for one sender. It is an [Encoder], and part of those that
 // change a few bytes of the payload.
 //
-// The checksum stays zero, which says that there is none (RFC 768): so do the probes of C ZMap, and bytes of the payload
-// can be patched for nothing.
+// Over IPv4 the checksum stays zero, which says that there is none (RFC 768): so do the probes of C ZMap, and bytes of the payload
+// can be patched for nothing. Over IPv6 there must be one (RFC 8200 section 8.1), see seal.
 type datagram struct {
 	envelope Envelope
 	ports    validate.Ports
@@ -51,13 +51,22 @@ func (d *datagram) Template(_ uint32, frame []byte) int {
 	return d.envelope.FrameLen()
 }
 
-// Patch writes addresses, identification, IP checksum and ports.
+// Patch writes addresses, identification, ports and checksums.
 func (d *datagram) Patch(frame []byte, s *Shot) int {
 	d.patch(frame, s)
+	return d.seal(frame, s)
+}
+
+// seal writes the checksum of a datagram over IPv6, once its payload is complete, and returns the frame's length.
+func (d *datagram) seal(frame []byte, s *Shot) int {
+	if d.envelope.route.IPv6 {
+		seg := packet.UDP(frame[d.envelope.l4:d.envelope.end])
+		seg.FillChecksum(packet.PseudoHeader(s.Src, s.Addr, packet.ProtoUDP, len(seg)))
+	}
 	return d.envelope.FrameLen()
 }
 
-// patch is Patch, and returns the frame's payload for more to be written to.
+// patch is Patch without seal, and returns the frame's payload for more to be written to.
 func (d *datagram) patch(frame []byte, s *Shot) []byte {
 	seg, _ := d.envelope.Patch(frame, s)
 	u := packet.UDP(seg)

@@ -83,6 +83,7 @@ func (m *dns) Describe() Description {
 			{Name: "dns_unconsumed_bytes", Type: record.Int, Doc: "number of unconsumed bytes"},
 			{Name: "raw_data", Type: record.Binary, Doc: "UDP payload"},
 		}), longest)
+	d.IPv6 = true
 	d.TriesMultiple, d.Warnings, d.AppendDryRun = len(m.questions), m.warnings, appendDNSDryRun
 	return d
 }
@@ -129,7 +130,7 @@ func (e *dnsEncoder) Template(id uint32, frame []byte) int {
 func (e *dnsEncoder) Patch(frame []byte, s *Shot) int {
 	q := &e.queries[s.Try%len(e.queries)]
 	binary.BigEndian.PutUint16(q.patch(frame, s), s.Tag.DNSID())
-	return q.envelope.FrameLen()
+	return q.seal(frame, s)
 }
 
 // NewDecoder returns a decoder for one receiver.

@@ -144,7 +144,7 @@ func (d *icmpTimeDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	}
 	a := asked.As4()
 	v[timeTarget].SetUint(uint64(binary.LittleEndian.Uint32(a[:])))
-	v[timeClass].SetText(echoClass(p.ICMP.Type()))
+	v[timeClass].SetText(echoClass(p))
 	v[timeSuccess].SetUint(0)
 	if p.ICMP.Type() == packet.ICMPv4EchoReply {
 		v[timeSuccess].SetUint(1)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -18,8 +19,12 @@ import (
 // whatever tunnels add; C ZMap has the same bound.
 const maxEcho = 1458
 
-// echoSnap is how much of an answer is captured: 58 bytes of the ICMP message behind its first four, as C ZMap.
-const echoSnap = packet.EthernetLen + packet.IPv4Len + 4 + 58
+// echoData is how much of an answer is in a row: 58 bytes of the ICMP message behind its first four, as C ZMap. Over IPv6 as much is
+// captured: enough for the headers that an error quotes.
+const (
+	echoData = 58
+	echoSnap = packet.EthernetLen + packet.IPv6Len + 4 + echoData
+)
 
 // icmpEcho sends an echo request and counts an echo reply as success.
 type icmpEcho struct{ payload []byte }
@@ -93,6 +98,7 @@ func (m *icmpEcho) Describe() Description {
 		}),
 		Capture:       link.Filter{Snap: echoSnap, Echo: true, Errors: true},
 		FrameLen:      packet.EthernetLen + packet.IPv4Len + packet.ICMPLen + len(m.payload),
+		IPv6:          true,
 		FromResponder: true,
 	}
 }
@@ -131,16 +137,24 @@ type icmpEchoEncoder struct {
 // Template writes the headers and the payload.
 func (e *icmpEchoEncoder) Template(_ uint32, frame []byte) int {
 	n := packet.ICMPLen + len(e.payload)
-	msg := e.envelope.Template(frame, packet.ProtoICMP, n)
+	proto, kind, pseudo := packet.ProtoICMP, packet.ICMPv4Echo, packet.Sum(0)
+	if e.envelope.route.IPv6 {
+		proto, kind = packet.ProtoICMPv6, packet.ICMPv6Echo
+		pseudo = packet.PseudoHeader(netip.Addr{}, netip.Addr{}, proto, n)
+	}
+	msg := e.envelope.Template(frame, proto, n)
 	copy(msg[packet.ICMPLen:], e.payload)
-	e.base = packet.ICMPFields{Type: packet.ICMPv4Echo}.Encode(msg).BaseSum(0)
+	e.base = packet.ICMPFields{Type: kind}.Encode(msg).BaseSum(pseudo)
 	return e.envelope.FrameLen()
 }
 
 // Patch writes addresses, identifier, sequence number and checksums.
 func (e *icmpEchoEncoder) Patch(frame []byte, s *Shot) int {
-	msg, _ := e.envelope.Patch(frame, s)
-	packet.ICMP(msg).Patch(e.base, s.Tag.ICMPID(), s.Tag.ICMPSeq())
+	msg, addrs := e.envelope.Patch(frame, s)
+	if !e.envelope.route.IPv6 {
+		addrs = 0 // of which the checksum of ICMP knows nothing
+	}
+	packet.ICMP(msg).Patch(e.base+addrs, s.Tag.ICMPID(), s.Tag.ICMPSeq())
 	return e.envelope.FrameLen()
 }
 
@@ -152,39 +166,54 @@ type icmpEchoDecoder struct{}
 
 // Match accepts echo replies with the target's identifier and sequence number, and errors that quote such a request.
 func (icmpEchoDecoder) Match(p *packet.Parsed, tags validate.Source) (target.Target, bool) {
-	if p.Kind != packet.KindICMPv4 {
+	if p.Kind != packet.KindICMPv4 && p.Kind != packet.KindICMPv6 {
 		return target.Target{}, false
 	}
-	if p.ICMP.Type() == packet.ICMPv4EchoReply {
+	if p.IsEchoReply() {
 		tag := tags.Tag(p.Dst, p.Src, 0)
 		ours := p.ICMP.Ident() == tag.ICMPID() && p.ICMP.Seq() == tag.ICMPSeq()
 		return target.Target{Addr: p.Src}, ours
 	}
+	proto, kind := packet.ProtoICMP, packet.ICMPv4Echo
+	if p.Kind == packet.KindICMPv6 {
+		proto, kind = packet.ProtoICMPv6, packet.ICMPv6Echo
+	}
 	q := &p.Quoted
-	if !q.Present || q.Proto != packet.ProtoICMP || q.Src != p.Dst {
+	if !q.Present || q.Proto != proto || q.Src != p.Dst {
 		return target.Target{}, false
 	}
 	tag := tags.Tag(q.Src, q.Dst, 0)
 	echo := packet.ICMP(q.L4)
-	ours := echo.Type() == packet.ICMPv4Echo && echo.Ident() == tag.ICMPID() && echo.Seq() == tag.ICMPSeq()
+	ours := echo.Type() == kind && echo.Ident() == tag.ICMPID() && echo.Seq() == tag.ICMPSeq()
 	return target.Target{Addr: q.Dst}, ours
 }
 
 // Decode fills the row of an echo reply or an error.
 func (icmpEchoDecoder) Decode(p *packet.Parsed, r *record.Record) {
 	setEcho(p, r)
-	r.Values[4].SetText(echoClass(p.ICMP.Type()))
-	r.Values[5].SetBool(p.ICMP.Type() == packet.ICMPv4EchoReply)
-	r.SetBytes(6, p.ICMP[4:])
+	r.Values[4].SetText(echoClass(p))
+	r.Values[5].SetBool(p.IsEchoReply())
+	data := p.ICMP[4:]
+	r.SetBytes(6, data[:min(len(data), echoData)])
 }
 
 // Succeeds implements [Judge].
-func (icmpEchoDecoder) Succeeds(p *packet.Parsed) bool {
-	return p.ICMP.Type() == packet.ICMPv4EchoReply
-}
+func (icmpEchoDecoder) Succeeds(p *packet.Parsed) bool { return p.IsEchoReply() }
 
-// echoClass names the kinds of answers to an echo request.
-func echoClass(kind uint8) string {
+// echoClass names the kinds of answers to an echo request: those of ICMPv6 as their like of ICMP.
+func echoClass(p *packet.Parsed) string {
+	kind := p.ICMP.Type()
+	if p.Kind == packet.KindICMPv6 {
+		switch kind {
+		case packet.ICMPv6EchoReply:
+			return "echoreply"
+		case packet.ICMPv6Unreachable:
+			return "unreach"
+		case packet.ICMPv6TimeExceeded:
+			return "timxceed"
+		}
+		return "other"
+	}
 	switch kind {
 	case packet.ICMPv4EchoReply:
 		return "echoreply"

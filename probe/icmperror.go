@@ -21,7 +21,11 @@ func SetICMP(p *packet.Parsed, r *record.Record, at int) {
 	r.Values[at].SetAddr(p.Src)
 	r.Values[at+1].SetUint(uint64(p.ICMP.Type()))
 	r.Values[at+2].SetUint(uint64(p.ICMP.Code()))
-	r.Values[at+3].SetText(icmpErrorText(p.ICMP.Type(), p.ICMP.Code()))
+	text := icmpErrorText
+	if p.Kind == packet.KindICMPv6 {
+		text = icmpv6ErrorText
+	}
+	r.Values[at+3].SetText(text(p.ICMP.Type(), p.ICMP.Code()))
 }
 
 // icmpErrorText says what an ICMP error means (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1). The texts of
@@ -66,4 +70,34 @@ var unreachable = [...]string{
 	"communication admin. prohibited",
 	"host presdence violation",
 	"precedence cutoff",
+}
+
+// icmpv6ErrorText says what an ICMPv6 error means (RFC 4443 section 3), in the words of [icmpErrorText] where it means the same.
+func icmpv6ErrorText(kind, code uint8) string {
+	switch kind {
+	case packet.ICMPv6Unreachable:
+		if int(code) < len(unreachable6) {
+			return unreachable6[code]
+		}
+	case packet.ICMPv6PacketTooBig:
+		return "packet too big"
+	case packet.ICMPv6TimeExceeded:
+		return icmpErrorText(packet.ICMPv4TimeExceeded, code)
+	case packet.ICMPv6ParamProblem:
+		return "parameter problem"
+	}
+	return "unknown"
+}
+
+// unreachable6 has a text for every code of a destination unreachable message (RFC 4443 section 3.1, RFC 8883 for the last).
+var unreachable6 = [...]string{
+	"network unreachable",
+	"communication admin. prohibited",
+	"beyond scope of source address",
+	"host unreachable",
+	"port unreachable",
+	"source address failed policy",
+	"reject route to destination",
+	"error in source routing header",
+	"headers too long",
 }

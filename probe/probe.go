@@ -31,8 +31,10 @@ type Description struct {
 	// Capture says which frames can be answers. Local is filled in for the module; so are Ports, with our source ports, if
 	// the module has ports and leaves them empty.
 	Capture link.Filter
-	// FrameLen is the length of the longest frame the module sends, from the Ethernet header on, in bytes.
+	// FrameLen is the length of the longest frame the module sends over IPv4, from the Ethernet header on, in bytes.
 	FrameLen int
+	// IPv6 says that the module asks over IPv6 as well, by encoders whose route says so; frames are 20 bytes longer then.
+	IPv6 bool
 	// Ports says that targets have ports and probes source ports.
 	Ports bool
 	// AnyPort accepts answers from other ports than the one asked, unless the user wants them checked. Match is then called
@@ -53,8 +55,9 @@ type Description struct {
 // A Route is what all frames of a scan have in common.
 type Route struct {
 	Ether     bool           // frames start with an Ethernet header; else with the IP header
+	IPv6      bool           // frames are of IPv6; else of IPv4
 	SourceMAC packet.MAC     // ours; only with Ether
-	Hops      []packet.MAC   // next hops, at least one with Ether: the gateway first, then on-link targets; Shot.Hop counts into it
+	Hops      []packet.MAC   // next hops, at least one with Ether: the gateways first, then on-link targets; Shot.Hop counts into it
 	Ports     validate.Ports // our source ports
 	TTL       uint8          // time to live, or hop limit
 	Unix      uint32         // seconds since the Unix epoch at the start of the scan, for timestamp options

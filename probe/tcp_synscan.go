@@ -57,6 +57,7 @@ func (m *tcpSYN) Describe() Description {
 		Schema:   record.NewSchema(tcpFields(), tcpOptionFields(), tcpClassFields(), ICMPFields()),
 		Capture:  link.Filter{Snap: tcpSnap, TCP: link.TCPAnswers, Errors: true},
 		FrameLen: packet.EthernetLen + packet.IPv4Len + packet.TCPLen + len(m.options),
+		IPv6:     true,
 		Ports:    true,
 	}
 }

@@ -140,6 +140,7 @@ func (m *udp) Describe() Description {
 		{Name: "data", Type: record.Binary, Doc: "UDP payload"},
 	}, ICMPFields()), longest)
 	d.AnyPort, d.DefaultPort, d.Warnings = true, m.port, m.warnings
+	d.IPv6 = m.fields == nil || !m.fields.addressed()
 	return d
 }
 

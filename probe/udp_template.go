@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,13 @@ type udpTemplate struct {
 	longest int  // bytes at most
 	fixed   bool // all payloads are of that length
 	timed   bool // some field is the time
+}
+
+// addressed says whether an address is in the payload: there is room for one of IPv4, as in C ZMap.
+func (t *udpTemplate) addressed() bool {
+	return slices.ContainsFunc(t.pieces, func(p piece) bool {
+		return p.kind == saddrRaw || p.kind == saddrText || p.kind == daddrRaw || p.kind == daddrText
+	})
 }
 
 // A piece is a run of bytes or a field.

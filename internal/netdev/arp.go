@@ -11,11 +11,12 @@ import (
 	"github.com/zmap-go/zmap/packet"
 )
 
-// An asker asks by ARP (RFC 826) for the hardware addresses of neighbours, a few times each.
+// An asker asks by ARP (RFC 826), or for IPv6 by Neighbor Discovery (RFC 4861 section 7.2), for the hardware addresses of neighbours, a few
+// times each.
 //
 // It always speaks as the interface, whatever --source-mac says, since answers go where the question came from.
 type asker struct {
-	conn     arpConn
+	conn     askConn
 	mac      packet.MAC      // the interface's
 	own      []netip.Prefix  // the interface's addresses
 	fallback netip.Addr      // sender address for targets outside own networks; invalid: none
@@ -27,7 +28,7 @@ type asker struct {
 const maxLag = 2 * time.Millisecond
 
 // newAsker returns an asker for an interface; the caller sets the rest and closes conn.
-func newAsker(conn arpConn, d *device, addrs []address) *asker {
+func newAsker(conn askConn, d *device, addrs []address) *asker {
 	a := &asker{conn: conn, mac: d.mac}
 	for _, own := range addrs {
 		if own.index == d.index {
@@ -97,7 +98,7 @@ func (c *census) listen(ctx context.Context, until time.Time) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("receive ARP: %w", err)
+			return fmt.Errorf("receive answers of neighbours: %w", err)
 		}
 		if addr, mac, ok := c.reply(c.buf[:n]); ok {
 			if _, asked := c.silent[addr]; asked {
@@ -111,13 +112,16 @@ func (c *census) listen(ctx context.Context, until time.Time) error {
 
 // request writes the frame that asks for target, and returns its length.
 func (a *asker) request(frame []byte, target netip.Addr, round int) int {
+	if target.Is6() {
+		return packet.NeighborSolicit{SenderMAC: a.mac, SenderIP: a.sender(target, 0), TargetIP: target}.EncodeFrame(frame)
+	}
 	f := packet.ARPFields{Op: packet.ARPRequest, SenderMAC: a.mac, SenderIP: a.sender(target, round), TargetIP: target}
 	return f.EncodeFrame(frame)
 }
 
 // sender chooses the address in whose name to ask. Ours in the target's network is always good. Any other may be
 // refused by the target's own route checks, so every second request then comes from 0.0.0.0, an ARP probe (RFC 5227
-// section 2.1.1), which all must answer and none must learn from.
+// section 2.1.1), which all must answer and none must learn from. Neighbor Discovery knows no such doubts.
 func (a *asker) sender(target netip.Addr, round int) netip.Addr {
 	for _, p := range a.own {
 		if p.Contains(target) {
@@ -133,6 +137,11 @@ func (a *asker) sender(target netip.Addr, round int) netip.Addr {
 // reply returns who says in a frame that he is where, if the frame is an answer to a request of ours. Announcements and
 // answers to others do not count: they may be older than our question.
 func (a *asker) reply(frame []byte) (netip.Addr, packet.MAC, bool) {
+	if n, ok := packet.ParseNeighborAdvert(frame); ok {
+		mac := n.TargetMAC
+		good := n.Solicited && n.DstMAC == a.mac && n.Dst == a.sender(n.TargetIP, 0) && !mac.IsZero() && !mac.IsMulticast() && mac != a.mac
+		return n.TargetIP, mac, good
+	}
 	p, ok := packet.ParseARP(frame)
 	if !ok || p.Op() != packet.ARPReply || p.TargetMAC() != a.mac {
 		return netip.Addr{}, packet.MAC{}, false

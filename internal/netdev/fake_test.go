@@ -23,7 +23,7 @@ type world struct {
 	addrsIs   error                // what addresses returns
 	tableIs   error                // what neighbours returns
 	linkIs    error                // what connected returns
-	openIs    error                // what openARP returns
+	openIs    error                // what openAsk returns
 	sendIs    error                // what send returns
 	stalls    int                  // every so many frames, sending takes 50 ms
 	receiveIs error                // what receive returns
@@ -164,7 +164,7 @@ func (w *world) device(index int) *device {
 	return &w.devs[slices.IndexFunc(w.devs, func(d device) bool { return d.index == index })]
 }
 
-func (w *world) connected(index, table int) ([]netip.Prefix, error) {
+func (w *world) connected(index, table int, _ bool) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, r := range w.routes {
 		if r.dev == index && !r.gateway.IsValid() && (r.table == table || r.table == 0 && table == mainTable) {
@@ -174,7 +174,7 @@ func (w *world) connected(index, table int) ([]netip.Prefix, error) {
 	return out, w.linkIs
 }
 
-func (w *world) openARP(int) (arpConn, error) {
+func (w *world) openAsk(int, bool) (askConn, error) {
 	if w.openIs != nil {
 		return nil, w.openIs
 	}

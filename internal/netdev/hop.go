@@ -63,7 +63,7 @@ func (f *finder) onLink(w *way) ([]netip.Prefix, error) {
 		tables = append(slices.Clone(tables), mainTable)
 	}
 	for _, t := range tables {
-		prefixes, err := f.k.connected(w.dev.index, t)
+		prefixes, err := f.k.connected(w.dev.index, t, f.six())
 		if err != nil {
 			return nil, err
 		}
@@ -82,14 +82,14 @@ func (f *finder) gatewayMAC(ctx context.Context, w *way, p *Path) (packet.MAC, e
 	if mac, ok := known(table, w.gateway, learned); ok {
 		return mac, nil
 	}
-	if !w.gateway.Is4() {
+	if w.gateway.Is6() && !f.six() { // which an interface may have no address to ask from
 		return packet.MAC{}, fmt.Errorf("MAC address of gateway %s on %s is not known: ping it once, or give it with -G",
 			w.gateway, w.dev.name)
 	}
 	if f.lenient() {
 		return packet.MAC{}, nil // a scan would ask
 	}
-	conn, err := f.k.openARP(w.dev.index)
+	conn, err := f.k.openAsk(w.dev.index, f.six())
 	if err != nil {
 		return packet.MAC{}, fmt.Errorf("ask gateway %s on %s for its MAC address: %w%s", w.gateway, w.dev.name, err, privilegeHint(err))
 	}
@@ -105,10 +105,18 @@ func (f *finder) gatewayMAC(ctx context.Context, w *way, p *Path) (packet.MAC, e
 	}
 	mac, ok := found[w.gateway]
 	if !ok {
-		return packet.MAC{}, fmt.Errorf("gateway %s on %s does not answer ARP (%d requests): check that it is up and on that network,"+
-			" or give its MAC address with -G", w.gateway, w.dev.name, len(a.waits))
+		return packet.MAC{}, fmt.Errorf("gateway %s on %s does not answer %s (%d requests): check that it is up and on that network,"+
+			" or give its MAC address with -G", w.gateway, w.dev.name, asking(f.six()), len(a.waits))
 	}
 	return mac, nil
+}
+
+// asking is what hardware addresses are asked by.
+func asking(six bool) string {
+	if six {
+		return "Neighbor Discovery"
+	}
+	return "ARP"
 }
 
 // gatewayWaits is how long to wait for the gateway after each request: two and a half seconds in all, since switch ports

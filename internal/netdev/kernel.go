@@ -12,24 +12,24 @@ import (
 // tests have one made of tables.
 type kernel interface {
 	devices() ([]device, error)
-	// addresses returns the IPv4 addresses of all interfaces, each interface's primary address first.
+	// addresses returns the addresses of all interfaces, of both families, each interface's primary address first.
 	addresses() ([]address, error)
 	// lookup asks for the route to dst, from src unless that is invalid, by the interface oif unless that is 0. Asked with
 	// a src it names no source. The error wraps one of errNoRoute, errUnreachable, errProhibited and errBlackhole if
 	// there is no route.
 	lookup(dst, src netip.Addr, oif int) (hop, error)
-	// connected returns the destinations of a table's routes that need no gateway on an interface.
-	connected(index, table int) ([]netip.Prefix, error)
+	// connected returns the destinations of a table's routes of one family that need no gateway on an interface.
+	connected(index, table int, six bool) ([]netip.Prefix, error)
 	// neighbours returns the neighbour table of an interface.
 	neighbours(index int) ([]neighbour, error)
-	// openARP returns a socket for ARP frames on an interface.
-	openARP(index int) (arpConn, error)
+	// openAsk returns a socket for ARP frames on an interface, or for those of Neighbor Discovery.
+	openAsk(index int, six bool) (askConn, error)
 	close()
 }
 
-// An arpConn sends and receives ARP frames with their Ethernet header on one interface. It is used by one goroutine,
+// An askConn sends and receives frames of ARP or Neighbor Discovery with their Ethernet header on one interface. It is used by one goroutine,
 // except for interrupt.
-type arpConn interface {
+type askConn interface {
 	send(frame []byte) error
 	// receive waits until the time for one frame. The error wraps os.ErrDeadlineExceeded when the time has come.
 	receive(buf []byte, until time.Time) (int, error)
@@ -73,7 +73,7 @@ type device struct {
 // ether reports whether frames of the interface begin with an Ethernet header.
 func (d *device) ether() bool { return d.kind == etherLink || d.kind == loopLink }
 
-// An address is an IPv4 address of an interface, with the length of its network.
+// An address is one of an interface, with the length of its network.
 type address struct {
 	index     int
 	prefix    netip.Prefix

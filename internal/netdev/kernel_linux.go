@@ -93,7 +93,7 @@ func kindOf(encap string) linkKind {
 }
 
 func (r *rtnetlink) addresses() ([]address, error) {
-	list, err := dump(func() ([]netlink.Addr, error) { return r.h.AddrList(nil, netlink.FAMILY_V4) })
+	list, err := dump(func() ([]netlink.Addr, error) { return r.h.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -137,7 +137,7 @@ func (r *rtnetlink) lookup(dst, src netip.Addr, oif int) (hop, error) {
 	if p, ok := prefixOf(match.Dst); ok {
 		h.prefix = p
 	} else {
-		h.prefix = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		h.prefix = netip.PrefixFrom(unspecified(dst.Is6()), 0)
 	}
 	switch outcome.Type {
 	case unix.RTN_UNICAST:
@@ -196,9 +196,13 @@ func gatewayOf(gw net.IP, via netlink.Destination) netip.Addr {
 	return a.Unmap()
 }
 
-func (r *rtnetlink) connected(index, table int) ([]netip.Prefix, error) {
+func (r *rtnetlink) connected(index, table int, six bool) ([]netip.Prefix, error) {
+	family := netlink.FAMILY_V4
+	if six {
+		family = netlink.FAMILY_V6
+	}
 	routes, err := dump(func() ([]netlink.Route, error) {
-		return r.h.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
+		return r.h.RouteListFiltered(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes of table %d: %w", table, err)

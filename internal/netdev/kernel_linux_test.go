@@ -114,7 +114,7 @@ func TestInterrupt(t *testing.T) {
 	k, err := openKernel()
 	must(t, err)
 	defer k.close()
-	conn, err := k.openARP(l.Attrs().Index)
+	conn, err := k.openAsk(l.Attrs().Index, false)
 	must(t, err)
 	defer func() { must(t, conn.close()) }()
 	ended := make(chan error)
@@ -176,7 +176,7 @@ func TestAddressesAndConnected(t *testing.T) {
 		t.Errorf("addresses\n got %+v\nwant %+v", addrs, want)
 	}
 
-	prefixes, err := k.connected(i, mainTable)
+	prefixes, err := k.connected(i, mainTable, false)
 	must(t, err)
 	slices.SortFunc(prefixes, netip.Prefix.Compare)
 	wantPrefixes := []netip.Prefix{
@@ -185,7 +185,7 @@ func TestAddressesAndConnected(t *testing.T) {
 	if !slices.Equal(prefixes, wantPrefixes) {
 		t.Errorf("connected in the main table: %v, want %v", prefixes, wantPrefixes)
 	}
-	prefixes, err = k.connected(i, 77)
+	prefixes, err = k.connected(i, 77, false)
 	must(t, err)
 	if !slices.Equal(prefixes, []netip.Prefix{pfx("10.8.0.0/16")}) {
 		t.Errorf("connected in table 77: %v, want 10.8.0.0/16", prefixes)

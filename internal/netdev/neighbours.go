@@ -121,7 +121,7 @@ type askQuery struct {
 
 // askAll asks all targets by ARP.
 func askAll(ctx context.Context, k kernel, q askQuery) (found map[netip.Addr]packet.MAC, err error) {
-	conn, err := k.openARP(q.device.index)
+	conn, err := k.openAsk(q.device.index, q.targets[0].Is6())
 	if err != nil {
 		return nil, fmt.Errorf("ask neighbours on %s for their MAC addresses: %w%s", q.device.name, err, privilegeHint(err))
 	}

@@ -31,7 +31,7 @@ const (
 
 // A Query asks for the way to a scan's targets. Only Targets is required.
 type Query struct {
-	// Targets is a sample of the addresses that will be probed. The kernel is asked for the route to each, so some
+	// Targets is a sample of the addresses that will be probed, all of one family: a scan of both asks twice. The kernel is asked for the route to each, so some
 	// hundred from all over the target space are better than all of them. Reserved addresses (0.0.0.0/8, loopback,
 	// multicast, broadcast) and the host's own have no say unless there are no others.
 	Targets []netip.Addr
@@ -54,7 +54,7 @@ type Path struct {
 	Layer     Layer  // as asked
 	Ether     bool   // frames to send have an Ethernet header; false: no link layer (tun, ppp, WireGuard), or Packets
 
-	// Sources are the addresses to send from, never empty; 0.0.0.0 in a dry run that found none.
+	// Sources are the addresses to send from, of the targets' family, never empty; 0.0.0.0 or :: in a dry run that found none.
 	Sources   []netip.Addr
 	SourceMAC packet.MAC
 
@@ -102,17 +102,37 @@ func Find(ctx context.Context, q Query) (*Path, error) {
 
 // check refuses what no kernel can answer.
 func (q *Query) check() error {
+	six := q.six()
 	for _, t := range q.Targets {
-		if !t.Is4() {
-			return fmt.Errorf("target %s: IPv4 targets alone can be scanned", t)
+		if t.Is6() != six || !t.IsValid() {
+			return fmt.Errorf("target %s: not of the family of %s", t, q.Targets[0])
 		}
 	}
 	for _, s := range q.Sources {
-		if !s.Is4() {
-			return fmt.Errorf("source address %s (-S): must be an IPv4 address", s)
+		if s.Is6() != six || !s.IsValid() {
+			return fmt.Errorf("source address %s (-S): must be an %s address", s, familyOf(six))
 		}
 	}
 	return nil
+}
+
+// six says whether the targets are of IPv6.
+func (q *Query) six() bool { return len(q.Targets) > 0 && q.Targets[0].Is6() }
+
+// familyOf is the name of a family.
+func familyOf(six bool) string {
+	if six {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// unspecified is the address of a family that is none.
+func unspecified(six bool) netip.Addr {
+	if six {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // Up reports whether the interface with that number is up and has a carrier. The error wraps [fs.ErrNotExist] if there
@@ -204,7 +224,7 @@ func join[T fmt.Stringer](s []T) string {
 func blankPath(q *Query, missing error) *Path {
 	p := &Path{Layer: q.Layer, Ether: q.Layer == Frames, Sources: append([]netip.Addr(nil), q.Sources...), Missing: missing}
 	if len(p.Sources) == 0 {
-		p.Sources = []netip.Addr{netip.IPv4Unspecified()}
+		p.Sources = []netip.Addr{unspecified(q.six())}
 	}
 	if q.SourceMAC != nil {
 		p.SourceMAC = *q.SourceMAC

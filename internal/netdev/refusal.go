@@ -45,7 +45,7 @@ func (f *finder) inventory() string {
 		case !d.carrier:
 			note = " (no carrier)"
 		case !f.primary(d.index).IsValid():
-			note = " (no IPv4 address)"
+			note = " (no " + familyOf(f.six()) + " address)"
 		}
 		parts = append(parts, d.name+note)
 	}

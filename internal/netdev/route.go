@@ -79,6 +79,9 @@ func find(ctx context.Context, k kernel, q Query) (*Path, error) {
 	return p, nil
 }
 
+// six says whether the targets are of IPv6.
+func (f *finder) six() bool { return f.q.six() }
+
 // lenient reports whether what is not known may stay so.
 func (f *finder) lenient() bool { return f.q.Mode == DryRun }
 
@@ -196,9 +199,7 @@ func (f *finder) ownSource() netip.Addr {
 func ordinary(targets []netip.Addr) []netip.Addr {
 	kept := make([]netip.Addr, 0, len(targets))
 	for _, t := range targets {
-		b := t.As4()
-		reserved := b[0] == 0 || b[0] == 127 || t.IsMulticast() || b == [4]byte{255, 255, 255, 255}
-		if !reserved {
+		if !reserved(t) {
 			kept = append(kept, t)
 		}
 	}
@@ -206,4 +207,9 @@ func ordinary(targets []netip.Addr) []netip.Addr {
 		return targets
 	}
 	return kept
+}
+
+func reserved(a netip.Addr) bool {
+	b := a.AsSlice()
+	return a.IsLoopback() || a.IsMulticast() || a.IsUnspecified() || a.Is4() && (b[0] == 0 || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 }

@@ -18,7 +18,7 @@ func (f *finder) sources(w *way, p *Path) error {
 		if err := f.forgive(err); err != nil {
 			return err
 		}
-		src = netip.IPv4Unspecified()
+		src = unspecified(f.six())
 	}
 	p.Sources = []netip.Addr{src}
 	return nil
@@ -44,14 +44,14 @@ func (f *finder) source(w *way) (netip.Addr, error) {
 		if a := f.primary(w.dev.index); a.IsValid() {
 			return a, nil
 		}
-		return netip.Addr{}, fmt.Errorf("interface %s has no IPv4 address: give the source address with -S", w.dev.name)
+		return netip.Addr{}, fmt.Errorf("interface %s has no %s address: give the source address with -S", w.dev.name, familyOf(f.six()))
 	}
 	owner := f.ownerOf(w.source)
 	if owner == w.dev.index || w.pinned || w.self || w.dev.kind == rawLink {
 		return w.source, nil
 	}
-	return netip.Addr{}, fmt.Errorf("interface %s has no IPv4 address (the kernel would borrow %s of %s): give the source address with -S",
-		w.dev.name, w.source, f.nameOf(owner))
+	return netip.Addr{}, fmt.Errorf("interface %s has no %s address (the kernel would borrow %s of %s): give the source address with -S",
+		w.dev.name, familyOf(f.six()), w.source, f.nameOf(owner))
 }
 
 // ownerOf returns the number of the interface that has the address, 0 if none has.
@@ -77,7 +77,7 @@ func (f *finder) primary(index int) netip.Addr {
 		if a.narrow {
 			r -= 2
 		}
-		if a.index == index && r > rank {
+		if a.index == index && a.prefix.Addr().Is6() == f.six() && r > rank {
 			best, rank = a.prefix.Addr(), r
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/zmap-go/zmap/packet"
 )
 
-// A GatewayWatch asks a gateway by ARP for its hardware address, now and then: routers that stand in for each other may keep the address
+// A GatewayWatch asks a gateway by ARP or Neighbor Discovery for its hardware address, now and then: routers that stand in for each other may keep the address
 // of the one that failed, or have their own. It is owned by one goroutine.
 type GatewayWatch struct {
 	asker   *asker
@@ -22,12 +22,12 @@ type GatewayWatch struct {
 // watchWait is how long a gateway has to answer. One that does not is asked the next time.
 const watchWait = 500 * time.Millisecond
 
-// WatchGateway returns a watch of the gateway of a path whose HopMAC was not given but found, nil if ARP knows nothing of it. It opens a packet
+// WatchGateway returns a watch of the gateway of a path whose HopMAC was not given but found, nil if neither of them knows it. It opens a packet
 // socket, which takes CAP_NET_RAW.
 //
 // It uses the network namespace of the calling thread.
 func WatchGateway(p *Path) (*GatewayWatch, error) {
-	if p.Layer == Packets || !p.Gateway.Is4() || p.HopMAC.IsZero() {
+	if p.Layer == Packets || !p.Gateway.IsValid() || p.Gateway.Is6() != p.Sources[0].Is6() || p.HopMAC.IsZero() {
 		return nil, nil //nolint:nilnil // nothing to watch is no error
 	}
 	k, err := openKernel()
@@ -50,7 +50,7 @@ func WatchGateway(p *Path) (*GatewayWatch, error) {
 		if !devices[i].ether() || devices[i].noARP {
 			return nil, nil //nolint:nilnil // see above
 		}
-		conn, err := k.openARP(p.Index)
+		conn, err := k.openAsk(p.Index, p.Gateway.Is6())
 		if err != nil {
 			return nil, fmt.Errorf("watch gateway %s on %s: %w", p.Gateway, p.Interface, err)
 		}
