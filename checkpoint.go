@@ -166,6 +166,9 @@ func (c *course) digest() string {
 	for p := range c.space.Prefixes() {
 		fmt.Fprintln(h, p)
 	}
+	for p, asked := range c.space.Forms() {
+		fmt.Fprintf(h, "%s-%d\n", p, asked)
+	}
 	var b [8]byte
 	each := func(indexes iter.Seq[uint64]) {
 		for i := range indexes {

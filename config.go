@@ -41,7 +41,7 @@ type Config struct {
 	// there are neither, without those in Blocklist, a file or a list that package citizen has by name; "" means
 	// [citizen.ListSpecial]. Special-purpose networks of the classes AllowSpecial are taken out of the blocklist, if they
 	// are there as such, not as part of another network. 0.0.0.0 is never asked. AddressList is a file of single addresses;
-	// only those of them that the lists allow are asked. With IgnoreListErrors entries that cannot be used are passed over, and
+	// only those of them that the lists allow are asked, which IPv6 addresses are if no network is named. With IgnoreListErrors entries that cannot be used are passed over, and
 	// the log names them.
 	Networks         []string
 	Allowlist        string
@@ -52,6 +52,9 @@ type Config struct {
 	// Exclude is a list as Blocklist, of networks that are passed over when their turn comes: unlike Blocklist it changes nothing of
 	// the order of the others, so that machines that share a scan may have different ones. "" means none.
 	Exclude string
+	// Suffixes say which addresses are asked in each network of an IPv6 window, as "2001:db8::/32-64" among Networks is: suffixes such as
+	// "::1", "low:1-16" for low bytes in hexadecimal, "random" for one that follows from the seed, with commas between them; "" means ::1.
+	Suffixes string
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
 	Ports string
 	// Pairs are single targets, each with its own port, in the place of Ports; only those that the lists allow are asked, each once,
@@ -93,7 +96,7 @@ type Config struct {
 	Packets    bool           // send bare IP packets, and let the kernel find the next hop of each
 	Interface  string         // "" means the one that the route to the targets leads through
 	Receive    string         // interface that answers arrive at, whomever they are addressed to; "" means the same one
-	Sources    []netip.Addr   // at most MaxSources; nil means the interface's address
+	Sources    []netip.Addr   // at most MaxSources, of either family; a family without one has what its route says
 	SourceMAC  *packet.MAC    // hardware address to send from; nil means the interface's
 	GatewayMAC *packet.MAC    // next hop of all targets; nil means that it is found by routes and ARP
 	Link       string         // link engine by name; "" or "auto" means the best there is, "raw" implies Packets

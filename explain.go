@@ -60,7 +60,9 @@ func Explain(ctx context.Context, c Config) (*Explanation, error) {
 	if _, err := found.cycle.Walks(permute.Shard{N: s.Shard, Of: s.Shards}, e.Senders); err != nil {
 		return nil, err
 	}
-	e.miss(e.Path.Missing)
+	for _, p := range e.ways() {
+		e.miss(p.Missing)
+	}
 	if err := s.chooseLink(ctx, e); err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (e *Explanation) miss(err error) {
 // chooseLink says which link Run would open. What the machine or the rights of this process lack for it is missing; other
 // errors are mistakes in the configuration.
 func (s *setup) chooseLink(ctx context.Context, e *Explanation) error {
-	if s.DryRun != nil || e.Path.Missing != nil {
+	if s.DryRun != nil || len(e.Missing) > 0 {
 		return nil
 	}
 	var choice link.Choice

@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,25 +16,38 @@ import (
 // gatewayEvery is how often a gateway is asked for its hardware address. Until a change is noticed probes go where nobody takes them.
 const gatewayEvery = 5 * time.Second
 
-// A gatewayGuard has a scan follow a gateway whose hardware address changes. Nil guards nothing.
+// A gatewayGuard has a scan follow gateways whose hardware addresses change. Nil guards nothing.
 type gatewayGuard struct {
-	watch *netdev.GatewayWatch
-	again chan struct{} // the interface was down
+	watched []watchedGateway
+	again   chan struct{} // the interface was down
 }
 
-// guardGateway returns a guard, nil where the gateway is not one that ARP knows. A scan that cannot have one does without.
-func (s *setup) guardGateway(p *netdev.Path) *gatewayGuard {
+// A watchedGateway is at position at of the hardware addresses of next hops.
+type watchedGateway struct {
+	*netdev.GatewayWatch
+	path *netdev.Path
+	at   int
+}
+
+// guardGateways returns a guard, nil where no gateway is one that neighbours know. A scan that cannot have one does without.
+func (s *setup) guardGateways(plan *Plan) *gatewayGuard {
 	if s.DryRun != nil || s.GatewayMAC != nil {
 		return nil
 	}
-	w, err := netdev.WatchGateway(p)
-	if err != nil {
-		s.Log.Warn(fmt.Sprintf("%v: if its hardware address changes nobody will notice", err))
+	g := &gatewayGuard{again: make(chan struct{}, 1)}
+	for at, p := range plan.ways() {
+		w, err := netdev.WatchGateway(p)
+		if err != nil {
+			s.Log.Warn(fmt.Sprintf("%v: if its hardware address changes nobody will notice", err))
+		}
+		if w != nil {
+			g.watched = append(g.watched, watchedGateway{w, p, at})
+		}
 	}
-	if w == nil {
+	if g.watched == nil {
 		return nil
 	}
-	return &gatewayGuard{watch: w, again: make(chan struct{}, 1)}
+	return g
 }
 
 // relink asks at once, since the interface was down.
@@ -47,8 +61,8 @@ func (g *gatewayGuard) relink() {
 	}
 }
 
-// follow asks the gateway until the returned function is called, and has the scan send to where it is.
-func (g *gatewayGuard) follow(s *setup, p *netdev.Path, macs []packet.MAC, scan *engine.Scan) (end func()) {
+// follow asks the gateways until the returned function is called, and has the scan send to where they are.
+func (g *gatewayGuard) follow(s *setup, macs []packet.MAC, scan *engine.Scan) (end func()) {
 	if g == nil {
 		return func() {}
 	}
@@ -57,7 +71,6 @@ func (g *gatewayGuard) follow(s *setup, p *netdev.Path, macs []packet.MAC, scan 
 	work.Go(func() {
 		tick := time.NewTicker(gatewayEvery)
 		defer tick.Stop()
-		now := macs[0]
 		for {
 			select {
 			case <-ctx.Done():
@@ -65,15 +78,9 @@ func (g *gatewayGuard) follow(s *setup, p *netdev.Path, macs []packet.MAC, scan 
 			case <-tick.C:
 			case <-g.again:
 			}
-			mac, ok, err := g.watch.Ask(ctx)
-			if err != nil || !ok || mac == now { // one that is silent, or behind an interface that is down, may be there
-				continue
+			for _, w := range g.watched {
+				macs = w.follow(ctx, s, macs, scan)
 			}
-			s.Log.Warn(fmt.Sprintf("gateway %s on %s has another hardware address: %s, before %s; probes go there from now on", p.Gateway, p.Interface, mac, now))
-			now = mac
-			macs = slices.Clone(macs)
-			macs[0] = mac
-			scan.SetHops(macs)
 		}
 	})
 	return func() {
@@ -82,10 +89,27 @@ func (g *gatewayGuard) follow(s *setup, p *netdev.Path, macs []packet.MAC, scan 
 	}
 }
 
+// follow asks one gateway, and returns the hardware addresses of next hops that hold from now on.
+func (w *watchedGateway) follow(ctx context.Context, s *setup, macs []packet.MAC, scan *engine.Scan) []packet.MAC {
+	mac, ok, err := w.Ask(ctx)
+	if err != nil || !ok || mac == macs[w.at] { // one that is silent, or behind an interface that is down, may be there
+		return macs
+	}
+	s.Log.Warn(fmt.Sprintf("gateway %s on %s has another hardware address: %s, before %s; probes go there from now on", w.path.Gateway, w.path.Interface, mac, macs[w.at]))
+	macs = slices.Clone(macs)
+	macs[w.at] = mac
+	scan.SetHops(macs)
+	return macs
+}
+
 // close ends the guard, which follows nobody any more.
 func (g *gatewayGuard) close() error {
 	if g == nil {
 		return nil
 	}
-	return g.watch.Close()
+	var errs []error
+	for _, w := range g.watched {
+		errs = append(errs, w.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 
 	"github.com/zmap-go/zmap/fingerprint"
@@ -100,7 +101,7 @@ func (s *setup) eachTransport(plan *Plan, open func() error) error {
 		plan.Transport = t
 		var err error
 		if t == grab.Handover {
-			err = handover.Check(plan.Path.Sources)
+			err = handover.Check(plan.SourceAddrs())
 		}
 		if err == nil {
 			err = open()
@@ -146,7 +147,7 @@ func (s *setup) grabs(c *course, l *link.Link, plan *Plan) *grabbers {
 	dialer := &grab.Dialer{Guard: c.mayAsk}
 	g.conf = pool.Config{
 		Module: g.Module, Main: dialer, More: dialer, Names: g.Names, Operator: g.Operator, Limits: g.Limits,
-		Guard: c.mayAsk, Public: c.public.Contains, // of redirects both: who is not to be scanned is not to be asked
+		Guard: c.mayAsk, Public: func(a netip.Addr) bool { return !c.public.Excludes(a) }, // of redirects both: who is not to be scanned is not to be asked
 		Rate: g.Rate, InFlight: g.InFlight, PerAddr: g.PerAddr, PerNet: g.PerNet, Queue: g.Queue, Log: s.Log,
 	}
 	if plan.Transport != grab.Dial {

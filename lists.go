@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/zmap-go/zmap/citizen"
+	"github.com/zmap-go/zmap/dedup"
+	"github.com/zmap-go/zmap/packet"
 	"github.com/zmap-go/zmap/target"
 )
 
@@ -37,7 +39,18 @@ func (s *setup) openLists() error {
 		s.ports = l.pairs.ports()
 		note("Dedup", s.chooseDedup())
 	}
-	l.builder = target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors}
+	l.builder = target.Builder{Resolver: net.DefaultResolver, Ports: s.ports, IgnoreErrors: s.IgnoreListErrors, Suffixes: s.suffixes}
+	if s.AddressList != "" {
+		var err error
+		l.addresses, err = readAddresses(s.AddressList)
+		note("AddressList", err)
+	}
+	switch {
+	case l.addresses != nil:
+		l.builder.OnlyIPv6(l.addresses)
+	case l.pairs != nil:
+		l.builder.OnlyIPv6(l.pairs.wide())
+	}
 	note("Allowlist", l.builder.AddAllowed(s.Allowlist, nil))
 	note("Networks", l.builder.AddAllowed("", s.Networks))
 	classes := slices.DeleteFunc(slices.Clone(s.AllowSpecial), func(c citizen.Class) bool { return c.Check() != nil }) // resolve has noted those
@@ -53,9 +66,8 @@ func (s *setup) openLists() error {
 		l.exclude, err = s.readExclude()
 		note("Exclude", err)
 	}
-	if s.AddressList != "" {
-		l.addresses, err = readAddresses(s.AddressList)
-		note("AddressList", err)
+	if from, text, ok := l.builder.IPv6(); ok && !s.desc.IPv6 {
+		note("Networks", &target.EntryError{Origin: from, Entry: text, Err: fmt.Errorf("probe %s asks over IPv4 alone: leave out what is of IPv6", s.desc.Name)})
 	}
 	return errors.Join(errs...)
 }
@@ -79,10 +91,15 @@ func each(err error) []error {
 // readLists finds out what there is to ask.
 func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error) {
 	b, special := &s.lists.builder, s.lists.special
+	plan.Seed = s.seed()
+	b.Seed = plan.Seed
 	c.space, err = b.Build(ctx)
 	s.logIgnored(b)
 	if err != nil {
 		return special.Explain(err)
+	}
+	if err := s.widen(c.space, plan); err != nil {
+		return err
 	}
 	if s.Exclude != "" {
 		if err := s.exclude(ctx, c, &s.lists.exclude); err != nil {
@@ -113,6 +130,30 @@ func (s *setup) readLists(ctx context.Context, c *course, plan *Plan) (err error
 		plan.Pairs = &Pairs{Asked: uint64(len(single.list)), Double: single.double, Denied: single.denied}
 	}
 	return nil
+}
+
+// mostExact is how many targets of a scan with IPv6 are remembered one by one unless the user says how: their bits take a gigabyte at most.
+const mostExact = 1 << 33
+
+// widen makes room for what IPv6 in the space takes.
+func (s *setup) widen(space *target.Space, plan *Plan) error {
+	if space.IPv6() == 0 {
+		return nil
+	}
+	s.desc.FrameLen += packet.IPv6Len - packet.IPv4Len
+	plan.FrameLen = s.desc.FrameLen
+	if len(space.BlockedIPv6()) == 0 {
+		s.Log.Warn(fmt.Sprintf("blocklist %s names no network of IPv6, so that nothing of what is asked there is left out: %s has those of special purpose", s.Blocklist, citizen.ListSpecial))
+	}
+	if s.anyDedup && indexes(space) > mostExact {
+		s.Dedup = dedup.MethodWindow
+	}
+	if s.Bandwidth == 0 {
+		return nil
+	}
+	err := s.resolveRate()
+	plan.Rate = s.rate
+	return err
 }
 
 // readExclude reads the list of what is passed over.

@@ -37,7 +37,7 @@ func (s *setup) checkFields(note func(field, value string, err error)) {
 	check(s.MaxRuntime < 0, "MaxRuntime", s.MaxRuntime, "must be 0 or more")
 	check(!percent(s.MinHitRate), "MinHitRate", s.MinHitRate, "must be 0 to 100 percent")
 	for _, a := range s.Sources {
-		check(!a.Is4() || a.IsMulticast(), "Sources", a, "must be an IPv4 address of a host")
+		check(!a.IsValid() || a.Is4In6() || a.Zone() != "" || a.IsMulticast(), "Sources", a, "must be an address of a host")
 	}
 	names := s.linkNames()
 	last := len(names) - 1

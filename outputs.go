@@ -38,7 +38,7 @@ func (s *setup) scope(p *Plan) Scope {
 	out := Scope{
 		Networks: s.Networks, Allowlist: absolute(s.Allowlist), Blocklist: s.Blocklist, AddressList: absolute(s.AddressList),
 		Ports: s.Ports, Tries: s.Tries, TTL: s.TTL, Seed: p.Seed, Shard: s.Shard, Shards: s.Shards, Rate: p.Rate, Targets: p.Share,
-		Interface: p.Path.Interface, Sources: p.Path.Sources,
+		Interface: p.Path.Interface, Sources: p.SourceAddrs(),
 	}
 	if !citizen.IsBuiltin(s.Blocklist) {
 		out.Blocklist = absolute(s.Blocklist)

@@ -8,21 +8,24 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/zmap-go/zmap/permute"
 	"github.com/zmap-go/zmap/target"
 )
 
 // pairs are single targets, each an address with a port of its own. Beside the list they take nothing for each.
 type pairs struct {
-	list   []uint64     // address and port in 48 bits, then indexes in the scan's space; ascending, each once
-	double uint64       // pairs that were given once more
-	denied uint64       // pairs that the lists do not allow
-	lost   *target.List // the addresses of those
+	list   []uint64         // address and port in 48 bits, then indexes in the scan's space; ascending, each once
+	six    []netip.AddrPort // those of IPv6, until they are indexes as well; ascending, each once
+	double uint64           // pairs that were given once more
+	denied uint64           // pairs that the lists do not allow
+	lost   *target.List     // the addresses of those
 }
 
-// Pairs come in chunks, since a list that grows is there twice while it does. mostPairs are refused, for 8 bytes each are 4 GB.
+// Pairs come in chunks, since a list that grows is there twice while it does. mostPairs of IPv4 and mostWide of IPv6 are refused, for 8 bytes each are 4 GB.
 const (
 	chunkPairs = 1 << 20
 	mostPairs  = 1 << 29
+	mostWide   = 1 << 27
 )
 
 // readPairs takes all pairs, of which none may be wrong.
@@ -35,10 +38,13 @@ func readPairs(all iter.Seq2[netip.AddrPort, error]) (*pairs, error) {
 		switch {
 		case err != nil:
 			return p, err
-		case !a.Is4():
-			return p, fmt.Errorf("%s: only IPv4 is scanned", pair)
 		case pair.Port() == 0:
 			return p, fmt.Errorf("%s: port 0 is none", pair)
+		case a.Is6() && len(p.six) == mostWide:
+			return p, fmt.Errorf("there are more than %d of IPv6", mostWide)
+		case a.Is6():
+			p.six = append(p.six, netip.AddrPortFrom(a.WithZone(""), pair.Port()))
+			continue
 		case len(last) == cap(last):
 			if len(chunks)*chunkPairs == mostPairs {
 				return p, fmt.Errorf("there are more than %d", mostPairs)
@@ -49,21 +55,22 @@ func readPairs(all iter.Seq2[netip.AddrPort, error]) (*pairs, error) {
 		b := a.As4()
 		last = append(last, uint64(b[0])<<40|uint64(b[1])<<32|uint64(b[2])<<24|uint64(b[3])<<16|uint64(pair.Port()))
 	}
-	if len(chunks) == 0 {
+	if len(chunks)+len(p.six) == 0 {
 		return p, errors.New("there are none")
 	}
 	p.list = joined(chunks, len(last))
 	slices.Sort(p.list)
-	given := len(p.list)
-	p.list = slices.Compact(p.list)
-	p.double = uint64(given - len(p.list))
+	slices.SortFunc(p.six, netip.AddrPort.Compare)
+	given := len(p.list) + len(p.six)
+	p.list, p.six = slices.Compact(p.list), slices.Compact(p.six)
+	p.double = uint64(given - len(p.list) - len(p.six))
 	return p, nil
 }
 
 // joined makes one list of chunks, which are full but for the last. Their memory is given back meanwhile: it would be as much again.
 func joined(chunks [][]uint64, last int) []uint64 {
 	const steps = 16
-	list := make([]uint64, 0, (len(chunks)-1)*chunkPairs+last)
+	list := make([]uint64, 0, max(0, len(chunks)-1)*chunkPairs+last)
 	for i, c := range chunks {
 		list = append(list, c[:min(chunkPairs, cap(list)-len(list))]...)
 		chunks[i] = nil
@@ -83,6 +90,9 @@ func (p *pairs) ports() target.Ports {
 	var has [1 << 16]bool
 	for _, v := range p.list {
 		has[uint16(v)] = true
+	}
+	for _, v := range p.six {
+		has[v.Port()] = true
 	}
 	var list []uint16
 	for port, ok := range has {
@@ -106,18 +116,42 @@ func (p *pairs) locate(space *target.Space) {
 			p.denied++
 			yield(pairAddr(v))
 		}
+		for _, v := range p.six { // behind those of IPv4 in the space
+			i, ok := space.Index(v.Addr(), v.Port())
+			if ok {
+				found = append(found, i)
+				continue
+			}
+			p.denied++
+			yield(v.Addr())
+		}
 	})
-	p.list = found
+	p.list, p.six = found, nil
 }
 
-// sample returns addresses that are asked, at equal distances.
-func (c *course) sample(n int) []netip.Addr {
+// wide returns the IPv6 addresses.
+func (p *pairs) wide() *target.List {
+	return target.NewList(func(yield func(netip.Addr) bool) {
+		for _, v := range p.six {
+			yield(v.Addr())
+		}
+	})
+}
+
+// samples returns addresses that are asked, at equal distances, of each family.
+func (c *course) samples(n int) (four, six []netip.Addr) {
 	if c.pairs == nil {
-		return c.asked.Sample(n)
+		return c.asked.Samples(n)
 	}
+	of4, _ := slices.BinarySearch(c.pairs, c.space.IPv4()<<permute.Bits(c.space.Cols()))
+	return c.someOf(c.pairs[:of4], n), c.someOf(c.pairs[of4:], n)
+}
+
+// someOf returns the addresses of n of the targets.
+func (c *course) someOf(list []uint64, n int) []netip.Addr {
 	var some []netip.Addr
-	for i := range min(n, len(c.pairs)) {
-		some = append(some, c.space.At(c.pairs[i*len(c.pairs)/min(n, len(c.pairs))]).Addr)
+	for i := range min(n, len(list)) {
+		some = append(some, c.space.At(list[i*len(list)/min(n, len(list))]).Addr)
 	}
 	return slices.Compact(some)
 }

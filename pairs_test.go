@@ -152,7 +152,7 @@ func TestPairsNear(t *testing.T) {
 			t.Errorf("near %s: %v, want %s", networks, got, want)
 		}
 	}
-	if got := fmt.Sprint(c.sample(3)); got != "[10.0.0.1 10.0.2.0]" {
-		t.Errorf("sample: %s", got)
+	if four, six := c.samples(3); fmt.Sprint(four) != "[10.0.0.1 10.0.2.0]" || six != nil {
+		t.Errorf("samples: %s and %s", four, six)
 	}
 }

@@ -2,6 +2,7 @@ package zmap
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/zmap-go/zmap/citizen"
@@ -31,7 +32,8 @@ type Plan struct {
 	Pairs       *Pairs            // single targets; nil if the scan has none
 	Resumed     *Resumption       // what an earlier process has done of the scan; nil if it begins
 	Listed      uint64            // addresses in the list of addresses, 0 without one
-	Path        *netdev.Path      // interface, source addresses and next hop
+	Path        *netdev.Path      // interface, source addresses and next hop: of IPv4 targets, unless all are of IPv6
+	PathIPv6    *netdev.Path      // those of IPv6 targets, by the same interface; nil if there are none
 	Neighbours  int               // addresses on the local network, which are asked for their hardware addresses (ARP) first
 	Silent      []netip.Addr      // targets on the local network that did not answer ARP: they get no probe
 	SourcePorts validate.Ports    // of probes, for modules with ports
@@ -47,6 +49,15 @@ type Plan struct {
 	Transport   grab.Transport    // what makes its connections
 	Link        string            // name of the link engine
 	Why         string            // one line: why that one
+}
+
+// SourceAddrs returns the addresses that probes are sent from, of both families.
+func (p *Plan) SourceAddrs() []netip.Addr {
+	all := slices.Clone(p.Path.Sources)
+	if p.PathIPv6 != nil && p.PathIPv6 != p.Path {
+		all = append(all, p.PathIPv6.Sources...)
+	}
+	return all
 }
 
 // Pairs are what became of the single targets of a scan.

@@ -32,16 +32,19 @@ type setup struct {
 	desc   probe.Description
 	schema *record.Schema
 	ports  target.Ports
-	outs   []engine.Output
-	notes  annotate.Annotator // nil if there is none
-	rate   float64            // probes per second; 0 means not limited
-	odd    []string           // what is no mistake, but may not be meant
-	lists  lists
-	hooks  *hooks
-	made   func(*engine.Scan) // called, if set, with the scan before it begins
-	state  *checkpoint.State  // that is carried on; nil for a scan that begins
+
+	suffixes target.Suffixes // of IPv6 windows
+	outs     []engine.Output
+	notes    annotate.Annotator // nil if there is none
+	rate     float64            // probes per second; 0 means not limited
+	odd      []string           // what is no mistake, but may not be meant
+	lists    lists
+	hooks    *hooks
+	made     func(*engine.Scan) // called, if set, with the scan before it begins
+	state    *checkpoint.State  // that is carried on; nil for a scan that begins
 
 	ownPorts bool // the user has chosen the source ports
+	anyDedup bool // the user has not chosen how answers are remembered
 }
 
 // resolve fills in the defaults and reads the texts, all but the lists. It touches neither files nor the network, and reports
@@ -70,6 +73,9 @@ func resolve(c Config) (*setup, error) {
 	note("Annotate", "", s.resolveNotes())
 	note("Grab", "", s.checkGrab())
 	note("Ports", s.Ports, s.resolvePorts())
+	var err error
+	s.suffixes, err = target.ParseSuffixes(s.Suffixes)
+	note("Suffixes", s.Suffixes, err)
 	note("Pairs", "", s.checkPairs())
 	for _, c := range s.AllowSpecial {
 		note("AllowSpecial", "", c.Check())
@@ -206,6 +212,7 @@ func (s *setup) chooseDedup() error {
 	if s.Dedup == dedup.MethodFull && s.ports.Len() > 1 {
 		return errors.New("full deduplication is for one port; use window")
 	}
+	s.anyDedup = s.Dedup == dedup.MethodAuto
 	s.Dedup = s.Dedup.For(s.ports.Len())
 	return nil
 }
@@ -262,12 +269,16 @@ func (s *setup) senders(targets uint64) int {
 	return int(min(uint64(n), max(1, targets)))
 }
 
-// order draws the seed if there is none, and returns the order of all targets that follows from it.
-func (s *setup) order(plan *Plan) (*permute.Cycle, error) {
-	plan.Seed = randomSeed()
+// seed returns the seed, drawn if there is none.
+func (s *setup) seed() uint64 {
 	if s.Seed != nil {
-		plan.Seed = *s.Seed
+		return *s.Seed
 	}
+	return randomSeed()
+}
+
+// order returns the order of all targets that follows from the seed.
+func (s *setup) order(plan *Plan) (*permute.Cycle, error) {
 	cycle, err := permute.New(plan.Seed, permute.Grid{Rows: plan.Space.Rows(), Cols: plan.Space.Cols()})
 	if err != nil {
 		return nil, fmt.Errorf("order the targets: %w", err)

@@ -93,7 +93,7 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 	total := c.targets()
 	plan.Space, plan.Asked, plan.Total, plan.Dedup = c.space, c.asked, total, s.Dedup
 	plan.Senders = s.senders(total)
-	if c.limits, err = s.limits(plan, total); err != nil {
+	if c.limits, err = s.limits(c, plan, total); err != nil {
 		return nil, err
 	}
 	if plan.Share = total / uint64(s.Shards); c.limits.MaxTargets > 0 {
@@ -105,10 +105,10 @@ func (s *setup) prepare(ctx context.Context, plan *Plan, mode netdev.Mode) (*cou
 	if c.seen, err = dedup.New(s.memory(c)); err != nil {
 		return nil, err
 	}
-	if plan.Path, err = s.path(ctx, c.sample(sampleTargets), mode); err != nil {
+	if err = s.paths(ctx, c, plan, mode); err != nil {
 		return nil, err
 	}
-	plan.Neighbours, err = s.neighbours(c, plan.Path)
+	plan.Neighbours, err = s.neighbours(c, plan)
 	return c, err
 }
 
@@ -150,9 +150,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return s.checkpointError(err)
 	}
-	if hops.found != nil {
-		plan.Silent = hops.found.Silent
-	}
+	plan.Silent = hops.silent()
 	release, err := s.claimPorts(plan, keeper)
 	if err != nil {
 		return err
@@ -163,7 +161,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	guard := s.guardGateway(plan.Path)
+	guard := s.guardGateways(plan)
 	defer func() { err = errors.Join(err, guard.close()) }()
 	grabs := s.grabs(c, l, plan)
 	defer func() { err = errors.Join(err, grabs.close()) }()
@@ -173,7 +171,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	}
 	scan, err := engine.New(engine.Config{
 		Space: c.space, Walks: walks, Total: plan.Total/uint64(s.Shards) - min(from.Asked(), plan.Total/uint64(s.Shards)), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
-		Sources: plan.Path.Sources, Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
+		Sources: plan.SourceAddrs(), Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
 		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from,
 		LinkWait: s.LinkWait, OnDown: func(err error) { s.linkDown(err, guard) },
@@ -182,7 +180,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer guard.follow(s, plan.Path, hops.macs, scan)()
+	defer guard.follow(s, hops.macs, scan)()
 	if s.made != nil {
 		s.made(scan)
 	}
@@ -215,7 +213,7 @@ func (c *course) excluded() func(netip.Addr) bool {
 	if c.kept.Load() == nil {
 		return nil
 	}
-	return func(a netip.Addr) bool { return !c.kept.Load().Contains(a) }
+	return func(a netip.Addr) bool { return c.kept.Load().Excludes(a) }
 }
 
 // excluder returns what reads Config.Exclude again.
@@ -235,7 +233,7 @@ func (s *setup) excluder(c *course) func(context.Context) error {
 // mayAsk says whether an address is one of those that the scan may ask.
 func (c *course) mayAsk(a netip.Addr) bool {
 	kept := c.kept.Load()
-	return c.space.Contains(a) && (kept == nil || kept.Contains(a))
+	return c.space.Contains(a) && (kept == nil || !kept.Excludes(a))
 }
 
 // indexes is one more than the highest index of a target in space.
@@ -244,7 +242,7 @@ func indexes(space *target.Space) uint64 {
 }
 
 // limits returns what ends the scan early.
-func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
+func (s *setup) limits(c *course, plan *Plan, total uint64) (engine.Limits, error) {
 	lim := engine.Limits{
 		MaxResults: s.MaxResults, MaxRuntime: s.MaxRuntime, Cooldown: s.Cooldown, Grace: min(s.Cooldown, DefaultGrace),
 		MinHitRate: s.MinHitRate, MaxSendFailures: -1,
@@ -252,7 +250,7 @@ func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
 	if s.MaxSendFailures != nil {
 		lim.MaxSendFailures = int64(min(*s.MaxSendFailures, 1<<62))
 	}
-	lim.MaxTargets, plan.MaxTargets = s.MaxTargets.Share(s.ports.Len(), s.Shard, s.Shards)
+	lim.MaxTargets, plan.MaxTargets = s.MaxTargets.Share(c.space.Conceivable(), s.Shard, s.Shards)
 	if plan.MaxTargets > 0 {
 		if uint64(s.Shards) > plan.MaxTargets {
 			return lim, fmt.Errorf("share %d targets among %d shards: there are fewer targets than shards", plan.MaxTargets, s.Shards)
@@ -268,10 +266,39 @@ func (s *setup) limits(plan *Plan, total uint64) (engine.Limits, error) {
 // sampleTargets is how many targets the routes are asked for.
 const sampleTargets = 256
 
-// path finds the interface, the addresses and the next hop for the targets.
+// paths finds the way to the targets of each family, which must be by one interface.
+func (s *setup) paths(ctx context.Context, c *course, plan *Plan, mode netdev.Mode) (err error) {
+	four, six := c.samples(sampleTargets)
+	if len(four) > 0 {
+		if plan.Path, err = s.path(ctx, four, mode); err != nil {
+			return err
+		}
+	}
+	if len(six) == 0 {
+		return nil
+	}
+	if plan.PathIPv6, err = s.path(ctx, six, mode); err != nil {
+		return err
+	}
+	if plan.Path == nil {
+		plan.Path = plan.PathIPv6
+	}
+	if a, b := plan.Path.Interface, plan.PathIPv6.Interface; a != b && mode == netdev.Scan {
+		return fmt.Errorf("find the way to the targets: those of IPv4 are reached by interface %s, and those of IPv6 by %s: scan one family at a time, or name the interface", a, b)
+	}
+	return nil
+}
+
+// path finds the interface, the addresses and the next hop for targets of one family.
 func (s *setup) path(ctx context.Context, targets []netip.Addr, mode netdev.Mode) (*netdev.Path, error) {
+	var sources []netip.Addr
+	for _, a := range s.Sources {
+		if a.Is4() == targets[0].Is4() {
+			sources = append(sources, a)
+		}
+	}
 	p, err := netdev.Find(ctx, netdev.Query{
-		Targets: targets, Interface: s.Interface, Receive: s.Receive, Sources: s.Sources,
+		Targets: targets, Interface: s.Interface, Receive: s.Receive, Sources: sources,
 		SourceMAC: s.SourceMAC, GatewayMAC: s.GatewayMAC, Mode: mode,
 		Layer: s.layer(),
 	})

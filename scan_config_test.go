@@ -15,6 +15,7 @@ import (
 	"github.com/zmap-go/zmap/internal/engine"
 	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
+	"github.com/zmap-go/zmap/target"
 	"github.com/zmap-go/zmap/validate"
 )
 
@@ -157,7 +158,7 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mine, all := s.MaxTargets.Share(s.ports.Len(), s.Shard, s.Shards)
+			mine, all := s.MaxTargets.Share(float64(s.ports.Len())*(1<<32), s.Shard, s.Shards)
 			sum += mine
 			if all != c.want || mine < all/3 || mine > all/3+1 {
 				t.Errorf("%+v of ports %s: shard %d may ask %d of %d, want a third of %d", c.limit, c.ports, shard, mine, all, c.want)
@@ -167,6 +168,16 @@ func TestMaxTargetsAreSharedOut(t *testing.T) {
 			t.Errorf("%+v of ports %s: the shards may ask %d, want %d", c.limit, c.ports, sum, c.want)
 		}
 	}
+}
+
+// allIPv4 is the space of a scan without lists.
+func allIPv4(t *testing.T) *target.Space {
+	t.Helper()
+	space, err := (&target.Builder{}).Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return space
 }
 
 // TestLimits looks at what the engine is told about the end of the scan.
@@ -181,7 +192,7 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := Plan{Senders: 7}
-	got, err := s.limits(&plan, 100)
+	got, err := s.limits(&course{space: allIPv4(t)}, &plan, 100)
 	want := engine.Limits{
 		MaxTargets: 5, MaxResults: 3, MaxRuntime: time.Minute, Cooldown: 300 * time.Millisecond, Grace: 300 * time.Millisecond,
 		MinHitRate: 1.5, MaxSendFailures: 1 << 62,
@@ -190,7 +201,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("limits %+v, %d senders, %d targets, error %v; want %+v, 5, 9", got, plan.Senders, plan.MaxTargets, err, want)
 	}
 	s.MaxSendFailures = nil
-	if got, _ := s.limits(&plan, 100); got.MaxSendFailures >= 0 {
+	if got, _ := s.limits(&course{space: allIPv4(t)}, &plan, 100); got.MaxSendFailures >= 0 {
 		t.Errorf("without a limit %d frames may be refused", got.MaxSendFailures)
 	}
 }

@@ -3,7 +3,6 @@ package zmap
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/zmap-go/zmap/grab"
@@ -47,7 +46,7 @@ func (s *setup) engines() []link.Engine {
 // linkConfig says which link is wanted.
 func (s *setup) linkConfig(plan *Plan) link.Config {
 	p, f := plan.Path, s.desc.Capture
-	f.Local = append([]netip.Addr(nil), p.Sources...)
+	f.Local = plan.SourceAddrs()
 	if s.desc.Ports && len(f.Ports) == 0 {
 		f.Ports = []link.PortRange{{First: s.SourcePorts.First, Last: s.SourcePorts.Last, RST: s.RST}}
 	}

@@ -39,6 +39,11 @@ func AppendDryRun(dst, frame []byte, ether bool) []byte {
 		dst = p.Dst.AppendTo(append(dst, " | daddr: "...))
 		dst = appendSum(dst, packet.IPv4(ip).Checksum())
 	}
+	if p.Src.Is6() {
+		dst = p.Src.AppendTo(append(dst, "ip6 { saddr: "...))
+		dst = p.Dst.AppendTo(append(dst, " | daddr: "...))
+		dst = append(dst, " }\n"...)
+	}
 	if ether && len(frame) >= packet.EthernetLen {
 		e := packet.Ethernet(frame)
 		dst = e.Src().AppendTo(append(dst, "eth { shost: "...))

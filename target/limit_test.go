@@ -27,7 +27,7 @@ func TestLimitShareVectors(t *testing.T) {
 		{"percent before number", Limit{N: 5, Percent: 100}, 1, 0, 1, 1 << 32, 1 << 32},
 		{"largest number", Limit{N: math.MaxUint64}, 1, 0, 1, math.MaxUint64, math.MaxUint64},
 	} {
-		own, all := c.limit.Share(c.ports, c.shard, c.shards)
+		own, all := c.limit.Share(float64(c.ports)*(1<<32), c.shard, c.shards)
 		if own != c.own || all != c.all {
 			t.Errorf("%s: %+v.Share(%d, %d, %d) = %d, %d, want %d, %d", c.name, c.limit, c.ports, c.shard, c.shards, own, all, c.own, c.all)
 		}
@@ -39,7 +39,7 @@ func TestLimitSharesAddUp(t *testing.T) {
 		for shards := uint32(1); shards < 20; shards++ {
 			sum, last := uint64(0), uint64(math.MaxUint64)
 			for s := range shards {
-				own, _ := Limit{N: n}.Share(1, s, shards)
+				own, _ := Limit{N: n}.Share(1<<32, s, shards)
 				if own > last || last-own > 1 && s > 0 {
 					t.Errorf("%d targets, shard %d of %d: %d after %d, want the same or one less", n, s, shards, own, last)
 				}

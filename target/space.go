@@ -62,6 +62,16 @@ func (s *Space) Cols() uint64 { return uint64(len(s.cols)) }
 // Targets returns the number of targets, that of the addresses times that of the ports.
 func (s *Space) Targets() uint64 { return s.Rows() * s.Cols() }
 
+// Conceivable returns how many targets there could be: all of IPv4, unless the space has nothing of it but something of IPv6, and what the
+// space has of IPv6, times the ports.
+func (s *Space) Conceivable() float64 {
+	all := float64(s.six.rows)
+	if s.rows4 > 0 || s.six.rows == 0 {
+		all += 1 << 32
+	}
+	return all * float64(s.Cols())
+}
+
 // Ports returns the ports of the space.
 func (s *Space) Ports() Ports { return s.ports }
 

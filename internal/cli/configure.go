@@ -45,7 +45,7 @@ func (j *job) setProbe() error {
 func (j *job) setTargets() error {
 	c, o := &j.config, j.o
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
-	c.IgnoreListErrors = o.ignoreListErrors
+	c.IgnoreListErrors, c.Suffixes = o.ignoreListErrors, o.suffixes
 	var errs []error
 	switch {
 	case o.excludeFile != "" && c.Exclude != "":

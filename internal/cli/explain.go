@@ -80,7 +80,10 @@ func (j *job) explainTargets(s *sheet, e *zmap.Explanation) {
 // explainLists says what each list adds or takes.
 func (j *job) explainLists(s *sheet, e *zmap.Explanation) {
 	sources := e.Space.Sources(target.Allow)
-	if len(sources) == 0 {
+	for _, w := range e.Space.Windows() {
+		s.row("wanted", "%s", w)
+	}
+	if len(sources)+len(e.Space.Windows()) == 0 {
 		s.row("wanted", "%s: all of IPv4, since no network is named", grouped(1<<32))
 	}
 	for _, from := range sources {
@@ -173,8 +176,11 @@ func (j *job) explainNetwork(s *sheet, e *zmap.Explanation) {
 	} else {
 		s.row("way", "%s", netdev.Describe(p))
 	}
-	if !p.Sources[0].IsUnspecified() {
-		s.row("source addresses", "%s", addrList(p.Sources))
+	if six := e.PathIPv6; six != nil && six != p && six.Interface != "" {
+		s.row("way of IPv6", "%s", netdev.Describe(six))
+	}
+	if sources := e.SourceAddrs(); !sources[0].IsUnspecified() {
+		s.row("source addresses", "%s", addrList(sources))
 	}
 	if j.config.Probe.Describe().Ports {
 		s.row("source ports", "%d-%d", e.SourcePorts.First, e.SourcePorts.Last)
@@ -183,7 +189,7 @@ func (j *job) explainNetwork(s *sheet, e *zmap.Explanation) {
 		s.row("source MAC address", "%s", p.SourceMAC)
 	}
 	if p.Gateway.IsValid() && p.Ether && p.HopMAC.IsZero() {
-		s.row("gateway MAC address", "not known yet: a scan asks for it (ARP)")
+		s.row("gateway MAC address", "not known yet: a scan asks for it (ARP or Neighbor Discovery)")
 	}
 	if p.Receive != "" {
 		s.row("receives on", "%s", p.Receive)

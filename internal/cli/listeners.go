@@ -140,7 +140,7 @@ func (j *job) startOf(p *zmap.Plan) startEvent {
 		Event: "start", Time: moment(time.Now()), Probe: p.Probe, Ports: p.Space.Ports().Len(), Targets: p.Total, Share: p.Share,
 		Tries: p.Tries, Rate: p.Rate, Seed: p.Seed, Interface: p.Path.Interface, Sources: []string{}, Link: p.Link, Args: j.o.argv,
 	}
-	for _, a := range p.Path.Sources {
+	for _, a := range p.SourceAddrs() {
 		e.Sources = append(e.Sources, a.String())
 	}
 	return e

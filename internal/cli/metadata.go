@@ -75,11 +75,15 @@ func describePlan(m *monitor.Metadata, p *zmap.Plan) {
 		}
 		m.Allowed, m.NotAllowed = s.Allowed(), s.Denied()
 		m.AllowlistedNetworks, m.BlocklistedNetworks = texts(s.AllowEntries()), texts(s.BlockEntries())
+		if s.IPv6() > 0 {
+			m.AllowlistedNetworks = append(m.AllowlistedNetworks, s.Windows()...)
+			m.BlocklistedNetworks = append(m.BlocklistedNetworks, texts(s.BlockedIPv6())...)
+		}
 		m.AddressListCount = p.Listed
 	}
 	if p.Path != nil {
 		m.ReceiveInterface = p.Path.Receive
-		m.Interface, m.GatewayIP, m.SourceIPs = p.Path.Interface, p.Path.Gateway, p.Path.Sources
+		m.Interface, m.GatewayIP, m.SourceIPs = p.Path.Interface, p.Path.Gateway, p.SourceAddrs()
 		m.GatewayMAC, m.SourceMAC = p.Path.HopMAC, p.Path.SourceMAC
 	}
 }

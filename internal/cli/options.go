@@ -66,6 +66,7 @@ type scanOptions struct {
 	resumeRewind       int64
 	linkWait           int64
 	excludeFile        string
+	suffixes           string
 	commandLine        json.RawMessage // that of the scan that is carried on
 
 	argv    []string        // the command line
@@ -122,6 +123,8 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.excludeFile, "exclude-file", "", "`file` of networks that are passed over when their turn comes, one a line: unlike --blocklist-file it changes nothing of the "+
 		"order, and may grow while the scan runs (SIGHUP has it read again) and before --resume")
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
+	s.text(&o.suffixes, "ipv6-suffix", "", "`suffixes` of the addresses that are asked in each network of an IPv6 window such as 2001:db8::/32-64, one probe for each "+
+		"/64: ::1 (the default), others like it, low:1-16 for low bytes in hexadecimal, or random, with commas between them")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
 	s.text(&o.targets, "targets-file", "", "scan the single targets in `file`, each with its own port: 192.0.2.1:443, 192.0.2.1,443, or the CSV or JSON of an "+
 		"earlier scan; lines without a port have that of --target-ports")

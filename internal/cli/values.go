@@ -80,8 +80,8 @@ func parseSources(text string) ([]netip.Addr, error) {
 		if err == nil && isRange {
 			to, err = netip.ParseAddr(last)
 		}
-		if err != nil || !from.Is4() || !to.Is4() {
-			return nil, fmt.Errorf("%q is no IPv4 address or range of them; write 192.0.2.1 or 192.0.2.1-192.0.2.9", item)
+		if err != nil || from.BitLen() != to.BitLen() || from.Is4In6() || from.Zone()+to.Zone() != "" {
+			return nil, fmt.Errorf("%q is no address or range of them; write 192.0.2.1, 192.0.2.1-192.0.2.9 or 2001:db8::1", item)
 		}
 		if to.Less(from) {
 			return nil, fmt.Errorf("the range %q ends before it begins", item)

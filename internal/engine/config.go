@@ -30,7 +30,7 @@ type Config struct {
 	Excluded func(netip.Addr) bool
 	// Random returns the source of random words for the i-th sender's encoder; nil means that no probe needs one.
 	Random  func(i int) func() uint64
-	Sources []netip.Addr // our addresses, at least one
+	Sources []netip.Addr // our addresses, at least one: targets of a family that has none are unreachable
 	Key     validate.Key
 	Tries   int     // probes per target
 	Batch   int     // probes per Submit, at most
@@ -137,8 +137,8 @@ func (c *Config) check() error {
 		return errors.New("engine: Sources and Route.Hops must not be empty")
 	case len(c.Walks) != len(c.Link.TX):
 		return errors.New("engine: there must be as many walks as transmit queues")
-	case c.Tries < 1 || c.Batch < 1:
-		return errors.New("engine: Tries and Batch must be 1 or more")
+	case c.Tries < 1 || c.Batch < 1 || c.Tries >= 1<<familyBit:
+		return errors.New("engine: Tries and Batch must be 1 or more, and Tries below 32768")
 	default:
 		return nil
 	}

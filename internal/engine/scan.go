@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type Scan struct {
 	senders    atomic.Int32
 	trails     []*trail // of the senders
 	outage     outage
+	sources    [families][]netip.Addr       // Config.Sources by family
 	hops       atomic.Pointer[[]packet.MAC] // next hops, as Config.Route.Hops; another one if those have changed
 	claimed    atomic.Uint64                // targets that senders have taken, if there is a limit to them
 	limited    atomic.Bool                  // a sender ended because max-targets was reached
@@ -73,7 +75,7 @@ func New(cfg Config) (*Scan, error) {
 		return nil, err
 	}
 	s := &Scan{
-		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(),
+		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(), sources: byFamily(cfg.Sources),
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
 		outputs:     newOutputs(cfg.Outputs),

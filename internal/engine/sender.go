@@ -28,11 +28,11 @@ type sender struct {
 	number int // of the sender, from 0
 	tx     link.TX
 	walk   Order
-	enc    probe.Encoder
-	route  probe.Route   // of enc
-	hops   *[]packet.MAC // those of route
-	epoch  uint32        // in the upper half, how often enc was made anew: frames of another one have templates of another number
-	stamps probe.Stamper // enc, if its frames carry the time, else nil
+	enc    [families]probe.Encoder // nil for a family that we have no address of
+	route  probe.Route             // of enc
+	hops   *[]packet.MAC           // those of route
+	epoch  uint32                  // in the upper half, how often enc was made anew: frames of another one have templates of another number
+	stamps probe.Stamper           // enc of IPv4, if its frames carry the time, else nil
 	tags   *validate.Batch
 	pace   *pacer
 	counts *sendCounts
@@ -71,11 +71,11 @@ func newSender(scan *Scan, i int, tx link.TX) *sender {
 		route.Random = cfg.Random(i)
 	}
 	s := &sender{
-		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], enc: cfg.Probe.NewEncoder(route), route: route, hops: scan.hops.Load(), tags: scan.tagger().NewBatch(n),
+		scan: scan, number: i, tx: tx, walk: cfg.Walks[i], route: route, hops: scan.hops.Load(), tags: scan.tagger().NewBatch(n),
 		pace: newPacer(scan.clock, scan.perSender()), counts: &scan.sendCounts[i], trail: scan.trails[i],
 		indexes: make([]uint64, n), targets: make([]target.Target, 0, n), shots: make([]probe.Shot, n), slots: make([]link.Slot, cfg.Batch),
 	}
-	s.stamps, _ = s.enc.(probe.Stamper)
+	s.newEncoders()
 	return s
 }
 
@@ -170,12 +170,13 @@ func (s *sender) fillStage(slots []link.Slot) int {
 	for i := range n {
 		slot, shot := &slots[i], &s.shots[i]
 		shot.Tag = tags[i]
-		id := uint32(1 + shot.Try)
-		if slot.Template != id|s.epoch {
-			slot.N = s.enc.Template(id, slot.Data)
-			slot.Template = id | s.epoch
+		id, family := uint32(1+shot.Try), familyOf(shot.Addr)
+		enc := s.enc[family]
+		if number := id | uint32(family)<<familyBit | s.epoch; slot.Template != number {
+			slot.N = enc.Template(id, slot.Data)
+			slot.Template = number
 		}
-		slot.N = s.enc.Patch(slot.Data, shot)
+		slot.N = enc.Patch(slot.Data, shot)
 	}
 	s.counts.targets.Add(targets)
 	s.counts.unreachable.Store(s.unreachable)
@@ -188,9 +189,8 @@ func (s *sender) fillStage(slots []link.Slot) int {
 // follow has frames go to other next hops from here on.
 func (s *sender) follow(hops *[]packet.MAC) {
 	s.hops, s.route.Hops = hops, *hops
-	s.enc = s.scan.cfg.Probe.NewEncoder(s.route)
-	s.stamps, _ = s.enc.(probe.Stamper)
-	s.epoch += 1 << 16 // a number of tries fits below
+	s.newEncoders()
+	s.epoch += 1 << (familyBit + 1)
 }
 
 // stamp writes the present moment into frames that carry one: it is the last thing before they leave.
@@ -219,7 +219,13 @@ func (s *sender) load(most int) (n int, targets uint64) {
 		shot := &s.shots[n]
 		shot.Target = s.targets[s.at-1]
 		shot.Try = cfg.Tries - s.pending
-		shot.Src = s.source(shot)
+		sources := s.scan.sources[familyOf(shot.Addr)]
+		if len(sources) == 0 {
+			s.pending = 0
+			s.unreachable++
+			continue
+		}
+		shot.Src = source(sources, shot)
 		if cfg.Excluded != nil && cfg.Excluded(shot.Addr) {
 			s.pending = 0
 			s.excluded++
@@ -268,8 +274,7 @@ func (s *sender) refill(loaded int) bool {
 }
 
 // source returns the source address of a probe: where there are several, by target and try, as C ZMap does.
-func (s *sender) source(shot *probe.Shot) netip.Addr {
-	sources := s.scan.cfg.Sources
+func source(sources []netip.Addr, shot *probe.Shot) netip.Addr {
 	if len(sources) == 1 {
 		return sources[0]
 	}

@@ -78,7 +78,7 @@ func (c *IterateConfig) walk(ctx context.Context) (*permute.Walk, *target.Space,
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	most, all := c.MaxTargets.Share(space.Ports().Len(), shard.N, shard.Of)
+	most, all := c.MaxTargets.Share(space.Conceivable(), shard.N, shard.Of)
 	total := space.Targets()
 	if all == 0 {
 		most, all = math.MaxUint64, total
