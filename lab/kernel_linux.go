@@ -36,6 +36,11 @@ func becomeKernel(b build, t *Truth) error {
 	if err := settle(lo.Attrs().Index, t); err != nil {
 		return err
 	}
+	if b.World.IPv6 != nil {
+		if err := becomeKernel6(b, t.ports); err != nil {
+			return err
+		}
+	}
 	return connect(b.Link, b.World.Sources)
 }
 
@@ -121,24 +126,11 @@ func localRoute(loopback int, p netip.Prefix) *netlink.Route {
 		Type:      unix.RTN_LOCAL,
 		Table:     unix.RT_TABLE_LOCAL,
 		Scope:     netlink.SCOPE_HOST,
-		Dst:       &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())},
+		Dst:       ipNet(p),
 	}
 }
 
-// listen opens a port on every Kernel host. Whoever connects is hung up on; a goroutine does that until the process ends.
+// listen opens a port on every Kernel host. Whoever connects is hung up on.
 func listen(port uint16) error {
-	l, err := net.Listen("tcp4", net.JoinHostPort("0.0.0.0", strconv.Itoa(int(port))))
-	if err != nil {
-		return fmt.Errorf("listen on port %d: %w", port, err)
-	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = c.Close()
-		}
-	}()
-	return nil
+	return hangUp("tcp4", net.JoinHostPort("0.0.0.0", strconv.Itoa(int(port))))
 }

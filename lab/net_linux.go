@@ -69,6 +69,11 @@ func (n *Net) start(ctx context.Context, w World) error {
 	if err := n.layLink(w); err != nil {
 		return err
 	}
+	if w.IPv6 != nil {
+		if err := n.layIPv6(); err != nil {
+			return err
+		}
+	}
 	if w.Detour {
 		if err := n.layDetour(); err != nil {
 			return err

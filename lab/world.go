@@ -88,6 +88,8 @@ type Hosts struct {
 // contains an address decides.
 type World struct {
 	Hosts []Hosts
+	// IPv6 are the hosts that are reached over IPv6; nil means that the link carries none of it.
+	IPv6 *IPv6
 	// Ports are the TCP ports that are open on every host that has open ports.
 	Ports []uint16
 	// Crowd is a network of hosts played by a BPF program; nil means none. Other hosts may not be in it.
@@ -141,7 +143,7 @@ func (w World) validate() error {
 			}
 		}
 	}
-	errs = append(errs, w.Loss.validate())
+	errs = append(errs, w.Loss.validate(), w.IPv6.check())
 	if slices.Contains(w.Ports, 0) {
 		errs = append(errs, errors.New("world: port 0 cannot be open"))
 	}

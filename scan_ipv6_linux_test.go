@@ -1,0 +1,212 @@
+package zmap
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zmap-go/zmap/citizen"
+	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/probe"
+)
+
+// worldIPv6 is an Internet of IPv4 and IPv6: of the 2^20 /64s of 2001:db8::/44 those of 256 /56s are hosts, which makes 65,536, and one /52 is
+// answered for by its router.
+func worldIPv6(t *testing.T) (*lab.Net, []netip.Prefix) {
+	t.Helper()
+	w := lab.World{Ports: []uint16{80}, Crowd: &lab.Crowd{Prefix: prefix("10.255.0.0/16")}, Hosts: []lab.Hosts{{Prefix: prefix("10.13.0.0/24"), Kind: lab.Kernel}}, IPv6: &lab.IPv6{Unreachable: []netip.Prefix{prefix("2001:db8:f:f000::/52")}}}
+	for i := range 256 {
+		w.IPv6.Hosts = append(w.IPv6.Hosts, prefix(fmt.Sprintf("2001:db8:%x:%x00::/56", i/16, i%16*16+i/16)))
+	}
+	return startWorld(t, w), w.IPv6.Hosts
+}
+
+// scanIPv6 is a SYN scan of some networks, of both families.
+func scanIPv6(networks ...string) (Config, *table) {
+	c, rows := synScan(networks...)
+	c.AllowSpecial = append(c.AllowSpecial, citizen.Documentation)
+	c.Cooldown = time.Second
+	return c, rows
+}
+
+// TestScanIPv6 asks a window of 2^16 /64s and IPv4 hosts in one scan, on every link: all hosts are found, each once, and no other, and errors
+// of the router belong to the targets that they are about.
+func TestScanIPv6(t *testing.T) {
+	_, hosts := worldIPv6(t)
+	window := prefix("2001:db8:f::/48")
+	for _, link := range []string{"socket", "xdp", "ring", "raw"} {
+		c, rows := scanIPv6("2001:db8:f::/48-64", "10.13.0.0/24")
+		c.Link, c.Rate = link, 50_000
+		r := run(t, c)
+		want := map[classed]bool{}
+		for _, h := range hosts {
+			for net := h.Addr(); h.Contains(net) && window.Contains(net); net = next64(net) {
+				want[classed{net.Next(), "synack"}] = true
+			}
+		}
+		for net := prefix("2001:db8:f:f000::/52").Addr(); prefix("2001:db8:f:f000::/52").Contains(net); net = next64(net) {
+			if !want[classed{net.Next(), "synack"}] {
+				want[classed{net.Next(), "icmp"}] = true
+			}
+		}
+		for a := range addrsOf(prefix("10.13.0.0/24")) {
+			want[classed{a, "synack"}] = true
+		}
+		eachOnce(t, link, rows.classes(), maps.Keys(want))
+		if r.Targets != 1<<16+256 || r.Sent != r.Targets || r.Link != link {
+			t.Errorf("%s: %d targets by %s, %d sent", link, r.Targets, r.Link, r.Sent)
+		}
+	}
+}
+
+// TestScanIPv6Modules asks hosts and what is behind a router by ICMPv6, UDP and DNS.
+func TestScanIPv6Modules(t *testing.T) {
+	worldIPv6(t)
+	answers := func(class string) iter.Seq[classed] {
+		return func(yield func(classed) bool) {
+			for i := range 256 {
+				a := prefix("2001:db8::/56").Addr().As16()
+				a[7], a[15] = byte(i), 1
+				if !yield(classed{netip.AddrFrom16(a), class}) {
+					return
+				}
+			}
+			yield(classed{netip.MustParseAddr("2001:db8:f:f000::1"), map[bool]string{true: "icmp", false: "unreach"}[class != "echoreply"]})
+		}
+	}
+	for _, c := range []struct{ module, args, ports, class string }{
+		{"icmp_echoscan", "", "", "echoreply"},
+		{"udp", "text:hello", "9", "icmp"}, // nobody listens there: port unreachable
+		{"dns", "A,example.com", "53", "icmp"},
+	} {
+		p, err := probe.New(c.module, probe.Args{Text: c.args})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf, rows := scanIPv6("2001:db8::/55-64", "2001:db8:f:f000::/64-64")
+		conf.Probe, conf.Ports, conf.Rate = p, c.ports, 2000
+		run(t, conf)
+		if c.module == "icmp_echoscan" { // whose errors keep the responder's address
+			for _, r := range rows.rows {
+				if r.class() == "unreach" && r.addr("saddr") != netip.MustParseAddr("2001:db8:ffff::2") {
+					t.Errorf("an error is from %s", r.addr("saddr"))
+				}
+			}
+			eachOnce(t, c.module, rows.classes(), func(yield func(classed) bool) {
+				for x := range answers(c.class) {
+					if x.class == "unreach" {
+						x.addr = netip.MustParseAddr("2001:db8:ffff::2")
+					}
+					if !yield(x) {
+						return
+					}
+				}
+			})
+			continue
+		}
+		eachOnce(t, c.module, rows.classes(), answers(c.class))
+	}
+}
+
+// TestScanIPv6Lists asks single addresses, pairs and low bytes, without what lists block before or during the scan.
+func TestScanIPv6Lists(t *testing.T) {
+	worldIPv6(t)
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	special, err := citizen.Builtin(citizen.ListSpecial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := file("block", strings.ReplaceAll(strings.ReplaceAll(special, "2001:db8::/32", "2001:db8:0:3::/64"), "10.0.0.0/8", "10.13.0.7"))
+	for _, c := range []struct {
+		what   string
+		change func(*Config)
+		want   string
+	}{
+		{"addresses", func(c *Config) {
+			c.AddressList = file("list", "2001:db8::5\n2001:db8:0:3::5\n10.13.0.1\n2001:db8:0:100::5\n2001:db8:f:f000::9\n10.13.0.7\n")
+		}, "10.13.0.1 2001:db8::5 2001:db8:f:f000::9"},
+		{"addresses of some networks", func(c *Config) {
+			c.AddressList, c.Networks = file("list", "2001:db8::5\n2001:db8:0:ff::5\n10.13.0.1\n"), []string{"2001:db8::/57"}
+		}, "2001:db8::5"},
+		{"pairs", func(c *Config) {
+			c.Ports = ""
+			c.Pairs = func(yield func(netip.AddrPort, error) bool) {
+				for _, p := range []string{"[2001:db8::9]:80", "[2001:db8::9]:81", "10.13.0.2:80", "[2001:db8:0:3::9]:80", "[2001:db8::9]:80"} {
+					if !yield(netip.MustParseAddrPort(p), nil) {
+						return
+					}
+				}
+			}
+		}, "10.13.0.2 2001:db8::9 2001:db8::9"},
+		{"low bytes", func(c *Config) {
+			c.Networks, c.Suffixes = []string{"2001:db8::/62-64", "2001:db8:f:f000::/64-64"}, "low:1-2,::abcd"
+			c.Exclude = file("exclude", "2001:db8:0:1::/64\n2001:db8:0:2::2/127\n")
+		}, "2001:db8::1 2001:db8::2 2001:db8::abcd 2001:db8:0:2::1 2001:db8:0:2::abcd 2001:db8:f:f000::1 2001:db8:f:f000::2 2001:db8:f:f000::abcd"},
+	} {
+		conf, rows := scanIPv6()
+		conf.Networks, conf.AllowSpecial, conf.Blocklist = nil, nil, block
+		c.change(&conf)
+		run(t, conf)
+		var got []string
+		for _, r := range rows.rows {
+			got = append(got, r.addr("saddr").String())
+		}
+		slices.SortFunc(got, func(a, b string) int { return netip.MustParseAddr(a).Compare(netip.MustParseAddr(b)) })
+		if text := strings.Join(got, " "); text != c.want {
+			t.Errorf("%s: rows of %s, want %s", c.what, text, c.want)
+		}
+	}
+}
+
+// TestProbesOfIPv4Alone are refused before anything is sent.
+func TestProbesOfIPv4Alone(t *testing.T) {
+	p, err := probe.New("ntp", probe.Args{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := scanIPv6("2001:db8::/44-64")
+	c.Probe, c.Ports = p, "123"
+	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), `argument "2001:db8::/44-64": probe ntp asks over IPv4 alone`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// next64 is the next /64.
+func next64(a netip.Addr) netip.Addr {
+	b := a.As16()
+	for i := 7; i >= 0; i-- {
+		if b[i]++; b[i] != 0 {
+			break
+		}
+	}
+	return netip.AddrFrom16(b)
+}
+
+// A classed is who answered how.
+type classed struct {
+	addr  netip.Addr
+	class string
+}
+
+// classes counts rows by that.
+func (s *table) classes() map[classed]int {
+	n := map[classed]int{}
+	for _, r := range s.rows {
+		n[classed{r.addr("saddr"), r.class()}]++
+	}
+	return n
+}
