@@ -20,6 +20,8 @@ import (
 type Crowd struct {
 	Prefix netip.Prefix
 	Share  float64 // 0 to 1
+	// IPv6 has every SYN of IPv6 counted among those to the crowd, and dropped: for measuring how fast they come.
+	IPv6 bool
 	// Stamps is how many SYNs get a time stamp, in the driver: see Net.Arrivals. Capture would cost more than the SYNs do.
 	Stamps int
 	// Reply is what hosts say when somebody says something: at most 1448 bytes, one segment. Empty means that they say nothing.

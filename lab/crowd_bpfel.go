@@ -24,6 +24,7 @@ const (
 	crowdProgCrowd    = "crowd"
 	crowdProgSpeak    = "speak"
 	crowdVarHangUp    = "hang_up"
+	crowdVarIpv6      = "ipv6"
 	crowdVarLossIn    = "loss_in"
 	crowdVarLossOut   = "loss_out"
 	crowdVarLossSeed  = "loss_seed"
@@ -98,6 +99,7 @@ type crowdMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type crowdVariableSpecs struct {
 	HangUp    *ebpf.VariableSpec `ebpf:"hang_up"`
+	Ipv6      *ebpf.VariableSpec `ebpf:"ipv6"`
 	LossIn    *ebpf.VariableSpec `ebpf:"loss_in"`
 	LossOut   *ebpf.VariableSpec `ebpf:"loss_out"`
 	LossSeed  *ebpf.VariableSpec `ebpf:"loss_seed"`
@@ -152,6 +154,7 @@ func (m *crowdMaps) Close() error {
 // It can be passed to loadCrowdObjects or ebpf.CollectionSpec.LoadAndAssign.
 type crowdVariables struct {
 	HangUp    *ebpf.Variable `ebpf:"hang_up"`
+	Ipv6      *ebpf.Variable `ebpf:"ipv6"`
 	LossIn    *ebpf.Variable `ebpf:"loss_in"`
 	LossOut   *ebpf.Variable `ebpf:"loss_out"`
 	LossSeed  *ebpf.Variable `ebpf:"loss_seed"`

@@ -36,7 +36,7 @@ func openCrowd(c *Crowd, index int, loss *lossProgram) (*crowdProgram, error) {
 	for name, v := range map[string]any{
 		"network": toUint(c.Prefix.Addr()), "mask": mask, "threshold": shareOf(c.Share), "stamps": uint32(c.Stamps),
 		"reply": [maxReply]byte(append(slices.Clone(c.Reply), make([]byte, maxReply-len(c.Reply))...)), "reply_len": uint32(len(c.Reply)),
-		"reply_sum": sumOf(c.Reply), "hang_up": boolean(c.HangUp),
+		"reply_sum": sumOf(c.Reply), "hang_up": boolean(c.HangUp), "ipv6": boolean(c.IPv6),
 	} {
 		if err := spec.Variables[name].Set(v); err != nil {
 			return nil, fmt.Errorf("set %s of the crowd's program: %w", name, err)

@@ -19,6 +19,9 @@ type IPv6 struct {
 func scannerIPv6() netip.Prefix { return netip.MustParsePrefix("2001:db8:ffff::1/64") }
 func gatewayIPv6() netip.Addr   { return netip.MustParseAddr("fe80::fe") }
 
+// internetIPv6 is what the scanner has a route to: documentation addresses alone (RFC 3849).
+func internetIPv6() netip.Prefix { return netip.MustParsePrefix("2001:db8::/32") }
+
 // check finds mistakes.
 func (x *IPv6) check() error {
 	if x == nil {
@@ -26,8 +29,8 @@ func (x *IPv6) check() error {
 	}
 	var errs []error
 	for _, p := range append(append([]netip.Prefix{}, x.Hosts...), x.Unreachable...) {
-		if !p.IsValid() || !p.Addr().Is6() || p != p.Masked() || p.Overlaps(scannerIPv6()) {
-			errs = append(errs, fmt.Errorf("IPv6: %v must be an IPv6 network without host bits, and not that of the link, %v", p, scannerIPv6().Masked()))
+		if !p.IsValid() || !p.Addr().Is6() || p != p.Masked() || p.Overlaps(scannerIPv6()) || p.Bits() < 32 || !internetIPv6().Contains(p.Addr()) {
+			errs = append(errs, fmt.Errorf("IPv6: %v must be a network in %v without host bits, and not that of the link, %v", p, internetIPv6(), scannerIPv6().Masked()))
 		}
 	}
 	return errors.Join(errs...)

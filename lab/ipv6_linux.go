@@ -36,10 +36,9 @@ func (n *Net) layIPv6() error {
 	if err := wakeIPv6(scan0, scannerIPv6(), netip.MustParsePrefix("fe80::1/64")); err != nil {
 		return err
 	}
-	any6 := &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
-	via := &netlink.Route{LinkIndex: scan0.Attrs().Index, Dst: any6, Gw: gatewayIPv6().AsSlice()}
+	via := &netlink.Route{LinkIndex: scan0.Attrs().Index, Dst: ipNet(internetIPv6()), Gw: gatewayIPv6().AsSlice()}
 	if err := netlink.RouteReplace(via); err != nil {
-		return fmt.Errorf("set the default route of IPv6: %w", err)
+		return fmt.Errorf("set the route of IPv6: %w", err)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (b *Builder) AddPrefix(v Verdict, p netip.Prefix, o Origin) error {
 	}
 	if !p.Addr().Is4() {
 		e := entry{prefix: p, asked: 128}
-		if err := b.checkEntry(v, e); err != nil {
+		if err := checkEntry(v, e); err != nil {
 			return &EntryError{Origin: o, Entry: p.String(), Err: err}
 		}
 		b.addRule6(v, rule6{prefix: p, asked: 128, line: uint32(o.Line), source: b.source(o.Name)})
@@ -125,6 +125,7 @@ func (b *Builder) replace6(v Verdict, f func(p netip.Prefix, o Origin) (with []n
 		with, replace := f(r.prefix, originOf(b.sources, r.rule()))
 		if !replace {
 			out = append(out, r)
+			continue
 		}
 		for _, p := range with {
 			out = append(out, rule6{prefix: p, asked: r.asked, line: r.line, source: r.source})
@@ -191,7 +192,7 @@ func (b *Builder) addText(v Verdict, text string, source uint32, line int) error
 		err = errNoResolver
 	}
 	if err == nil {
-		err = b.checkEntry(v, e)
+		err = checkEntry(v, e)
 	}
 	switch {
 	case err != nil:
@@ -218,14 +219,12 @@ func (b *Builder) addRule6(v Verdict, r rule6) {
 }
 
 // checkEntry says what is wrong with an IPv6 entry for that list.
-func (b *Builder) checkEntry(v Verdict, e entry) error {
+func checkEntry(v Verdict, e entry) error {
 	switch {
 	case !e.prefix.IsValid():
 		return nil
 	case v == Block && e.asked != 128:
 		return errBlockWindow
-	case v == Allow && b.only == nil:
-		return checkWindow(e)
 	}
 	return nil
 }

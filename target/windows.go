@@ -68,14 +68,18 @@ func parseEntry6(s string) (entry, error) {
 }
 
 // checkWindow says what a scan cannot do with an allow entry.
-func checkWindow(e entry) error {
+func (b *Builder) checkWindow(e rule6) error {
 	if bits := e.prefix.Bits(); int(e.asked)-bits > mostWindow {
 		hint := "ask in larger ones, or name a smaller one"
 		if e.asked == 128 {
 			hint = fmt.Sprintf("name the networks in which one address is asked, as in %s-%d", e.prefix, max(64, min(bits+16, 128)))
 		}
-		return lengthError(fmt.Sprintf("a network of length /%d holds 2^%d of length /%d, and a scan asks 2^%d at most: %s",
-			bits, int(e.asked)-bits, e.asked, mostWindow, hint))
+		text := e.prefix.String()
+		if e.asked < 128 {
+			text = e.String()
+		}
+		return &EntryError{Origin: originOf(b.sources, e.rule()), Entry: text, Err: fmt.Errorf(
+			"a network of length /%d holds 2^%d of length /%d, and a scan asks 2^%d at most: %s", bits, int(e.asked)-bits, e.asked, mostWindow, hint)}
 	}
 	return nil
 }
@@ -88,12 +92,7 @@ func (b *Builder) OnlyIPv6(l *List) {
 
 // build6 returns what is asked over IPv6, and what is blocked there.
 func (b *Builder) build6() (*layers, []span6, error) {
-	var blocked []span6
-	for _, r := range b.lists[Block].six {
-		blocked = append(blocked, span6Of(r.prefix))
-	}
-	blocked = union6(blocked)
-	x := &layers{}
+	x, blocked := &layers{}, b.blocked6()
 	if b.only != nil {
 		singles := b.only.spans()
 		if b.lists[Allow].given {
@@ -104,11 +103,18 @@ func (b *Builder) build6() (*layers, []span6, error) {
 	}
 	byLength := map[uint8][]span6{}
 	var lengths []uint8
+	var bad faults
 	for _, r := range b.lists[Allow].six {
+		if err := b.checkWindow(r); err != nil {
+			bad.add(err)
+		}
 		if byLength[r.asked] == nil {
 			lengths = append(lengths, r.asked)
 		}
 		byLength[r.asked] = append(byLength[r.asked], span6Of(r.prefix))
+	}
+	if err := bad.err(); err != nil {
+		return nil, nil, err
 	}
 	slices.Sort(lengths) // windows before single addresses, which give way to them
 	for _, asked := range lengths {
@@ -128,6 +134,38 @@ func (b *Builder) build6() (*layers, []span6, error) {
 		}
 	}
 	return x, blocked, nil
+}
+
+// A Reach says which IPv6 addresses lists let one contact, whoever names them: those that allow entries name, or all if there is no
+// allowlist, without those of block entries. It is immutable.
+type Reach struct {
+	all            bool
+	named, blocked []span6
+}
+
+// Reach returns what the entries so far let one contact.
+func (b *Builder) Reach() Reach {
+	return Reach{all: !b.lists[Allow].given, named: b.named6(), blocked: b.blocked6()}
+}
+
+// Has says whether an IPv6 address is within reach. It does not allocate.
+func (r *Reach) Has(a netip.Addr) bool {
+	if !a.Is6() || a.Is4In6() {
+		return false
+	}
+	w := wideOf(a)
+	_, named := find6(r.named, w)
+	_, blocked := find6(r.blocked, w)
+	return (r.all || named) && !blocked
+}
+
+// blocked6 returns what the block entries name.
+func (b *Builder) blocked6() []span6 {
+	var blocked []span6
+	for _, r := range b.lists[Block].six {
+		blocked = append(blocked, span6Of(r.prefix))
+	}
+	return union6(blocked)
 }
 
 // named6 returns what the allow entries name.

@@ -309,3 +309,44 @@ func FuzzSuffixes(f *testing.F) {
 		}
 	})
 }
+
+// TestReplaceIPv6 leaves entries alone that are not replaced, whatever comes back.
+func TestReplaceIPv6(t *testing.T) {
+	var b Builder
+	for _, n := range []string{"2001:db8::/32", "fe80::/10"} {
+		if err := b.Add(Block, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	half := netip.MustParsePrefix("2001:db8::/33")
+	b.Replace(Block, func(p netip.Prefix, _ Origin) ([]netip.Prefix, bool) {
+		return []netip.Prefix{half}, p.Bits() == 32
+	})
+	if six := b.lists[Block].six; len(six) != 2 || six[0].prefix != half || six[1].String() != "fe80::/10" {
+		t.Errorf("got %v", six)
+	}
+}
+
+// TestReach holds what lists let one contact against another library's sets.
+func TestReach(t *testing.T) {
+	var b Builder
+	for v, list := range map[Verdict][]string{Allow: {"2600::/16", "2a00:1::/32-64", "2a00:5::1"}, Block: {"2600:1::/32", "2a00:1:2::/48"}} {
+		for _, n := range list {
+			if err := b.Add(v, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r := b.Reach()
+	for a, want := range map[string]bool{
+		"2600::1": true, "2600:1::1": false, "2600:2::": true, "2601::": false, "2a00:1::7": true, "2a00:1:2::7": false, "2a00:1:3::7": true, "2a00:5::1": true, "2a00:5::2": false,
+		"10.0.0.1": false, "::ffff:10.0.0.1": false,
+	} {
+		if got := r.Has(netip.MustParseAddr(a)); got != want {
+			t.Errorf("Has(%s) = %v, want %v", a, got, want)
+		}
+	}
+	if all := (&Builder{}).Reach(); !all.Has(netip.MustParseAddr("2600::1")) || all.Has(netip.Addr{}) {
+		t.Error("without lists everything of IPv6 is within reach")
+	}
+}

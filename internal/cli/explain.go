@@ -94,6 +94,9 @@ func (j *job) explainLists(s *sheet, e *zmap.Explanation) {
 		s.row("wanted", "%s, by %s (%s)", count(from.Addrs, "address", "addresses"), name, count(uint64(from.Entries), "entry", "entries"))
 	}
 	for _, x := range e.Unblocked {
+		if x.Prefix.Addr().Is6() && e.Space.IPv6() == 0 {
+			continue
+		}
 		s.row("not blocked", "%s, %s, %s (%s:%d), by --allow-special %s", x.Prefix, x.Name, x.RFC, j.config.Blocklist, x.Line, x.Class)
 	}
 	for _, from := range e.Space.Sources(target.Block) {

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,34 +61,11 @@ func TestGuardOfIPv6(t *testing.T) {
 			t.Errorf("%s: no address, or one with a zone, may be contacted", name)
 		}
 	}
-	for _, text := range []string{"2600::/129\n", "2600:::1\n", "::ffff:10.0.0.0/104\n"} {
+	for _, text := range []string{"2600::/129\n", "2600:::1\n", "2600::/32-64\n"} {
 		if _, err := newGuard(t.Context(), guardLists{blocklist: file(text)}); err == nil {
 			t.Errorf("a blocklist of %q is taken", text)
 		}
 	}
-}
-
-// FuzzReadList6 reads any list. What it returns is masked, and comes again.
-func FuzzReadList6(f *testing.F) {
-	f.Add("2600::/32 # x\n10.0.0.0/8\n2a00::1")
-	f.Add("::ffff:1.2.3.4\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		list, err := readList6(strings.NewReader(text))
-		if err != nil {
-			return
-		}
-		var b strings.Builder
-		for _, p := range list {
-			if !p.IsValid() || p != p.Masked() || p.Addr().Is4() || p.Addr().Is4In6() {
-				t.Fatalf("%q gave %s", text, p)
-			}
-			b.WriteString(p.String() + "\n")
-		}
-		again, err := readList6(strings.NewReader(b.String()))
-		if err != nil || !slices.Equal(list, again) {
-			t.Fatalf("%v became %v, %v", list, again, err)
-		}
-	})
 }
 
 // TestNamesAreLookedUp takes the first address that may be contacted, IPv4 first; who has none has a row, or a line of the log.

@@ -114,8 +114,6 @@ func pairError(e *intake.Entry, path string, port uint16) error {
 	switch {
 	case !e.Net.IsValid():
 		err = fmt.Errorf("%s is a name, and addresses are wanted", e.Name)
-	case e.Net.Addr().Is6() && e.Net.Bits() < 112:
-		err = fmt.Errorf("%s: a network of 2^%d addresses; single ones are wanted here", e.Net, 128-e.Net.Bits())
 	case e.Port == 0 && port == 0:
 		err = errors.New("there is no port: --target-ports says which, for lines without one")
 	default:

@@ -171,9 +171,14 @@ func slowAddr(text string) (uint32, bool) {
 }
 
 // slowSources reads --source-ip by counting.
-func slowSources(text string) (out []uint32, ok bool) {
+func slowSources(text string) (out []netip.Addr, ok bool) {
 	for _, item := range strings.Split(text, ",") {
-		ends := strings.Split(strings.TrimSpace(item), "-")
+		item = strings.TrimSpace(item)
+		if a, err := netip.ParseAddr(item); err == nil && strings.Contains(item, ":") && !strings.ContainsAny(item, "%.") && !a.IsMulticast() && !strings.HasPrefix(a.String(), "::ffff:") {
+			out = append(out, a)
+			continue
+		}
+		ends := strings.Split(item, "-")
 		first, ok1 := slowAddr(ends[0])
 		last, ok2 := slowAddr(ends[len(ends)-1])
 		if !ok1 || !ok2 || len(ends) > 2 || last < first || uint64(last)-uint64(first) >= 256 {
@@ -183,7 +188,7 @@ func slowSources(text string) (out []uint32, ok bool) {
 			if a>>28 == 14 || a == 1<<32-1 { // of many hosts
 				return nil, false
 			}
-			out = append(out, uint32(a))
+			out = append(out, netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}))
 		}
 	}
 	return out, len(out) <= 256
@@ -197,12 +202,8 @@ func checkSources(t *testing.T, text string) {
 		t.Errorf("parseSources(%q) = %v, %v; want ok %v", text, got, err, ok)
 		return
 	}
-	var addrs []netip.Addr
-	for _, a := range want {
-		addrs = append(addrs, netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}))
-	}
-	if err == nil && !slices.Equal(got, addrs) {
-		t.Errorf("parseSources(%q) = %v, want %v", text, got, addrs)
+	if err == nil && !slices.Equal(got, want) {
+		t.Errorf("parseSources(%q) = %v, want %v", text, got, want)
 	}
 }
 

@@ -41,6 +41,7 @@ var networks = map[string]string{
 	"ONE":    "10.1.0.1",       // the same
 	"BIG":    "10.0.0.0/8",     // hours at the rates of the scripts, with ALL inside
 	"GATE":   "172.31.255.254", // the gateway
+	"SIX":    "2001:db8::/44",  // 2^20 /64s, of which those of one /60 are hosts like LIVE, and those of one /61 are unreachable
 	"TUN":    "10.3.0.0/27",    // behind a tun device that takes packets of 600 bytes; listen on port 80
 }
 
@@ -60,6 +61,9 @@ func newNet(t *testing.T) *lab.Net {
 			{Prefix: p("SHIFT"), Kind: lab.ForgeOnly, Forgery: lab.WrongPort},
 		},
 		Sources: 3,
+		IPv6: &lab.IPv6{
+			Hosts: []netip.Prefix{netip.MustParsePrefix("2001:db8:5:a0::/60")}, Unreachable: []netip.Prefix{netip.MustParsePrefix("2001:db8:6::/61")},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -47,6 +47,7 @@ func benchmarks() []benchmark {
 func barBenchmarks() []benchmark {
 	return []benchmark{
 		{"rate", "nobody answers: rate against C zmap's, on one core and on two", rateBars},
+		{"ipv6", "nobody answers: rate over IPv6 against that over IPv4, by XDP and by socket", ipv6Bars},
 		{"answers", "2 % of the hosts answer, and all of them: rate against C zmap's, answers lost", answerBars},
 		{"cost", "CPU time a probe of each link against C zmap's", costBars},
 		{"slash8", "10.0.0.0/8 from beginning to end, 2 % answering, and every row of the output", slash8},

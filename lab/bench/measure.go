@@ -50,7 +50,11 @@ func openArena(ctx context.Context, share float64) (*arena, error) {
 // openCrowd builds an arena with a crowd of one's own. The caller closes it.
 func openCrowd(ctx context.Context, crowd *lab.Crowd) (_ *arena, err error) {
 	a := &arena{crowd: crowd}
-	if a.net, err = lab.New(ctx, lab.World{Crowd: a.crowd, Queues: runtime.NumCPU()}); err != nil {
+	w := lab.World{Crowd: a.crowd, Queues: runtime.NumCPU()}
+	if crowd.IPv6 {
+		w.IPv6 = &lab.IPv6{}
+	}
+	if a.net, err = lab.New(ctx, w); err != nil {
 		return nil, err
 	}
 	if a.dir, err = os.MkdirTemp("", "zmap-bench"); err != nil {

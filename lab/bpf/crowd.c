@@ -37,6 +37,7 @@ struct frame {
 const volatile __u32 network = 0;   /* the crowd's addresses, host order */
 const volatile __u32 mask = 0;
 const volatile __u64 threshold = 0; /* share of the addresses with a host, in 2^32nds */
+const volatile __u32 ipv6 = 0;      /* SYNs of IPv6 are counted, and not answered */
 const volatile __u32 stamps = 0;    /* SYNs whose time is kept, from the first on */
 const volatile __u32 reply_len = 0; /* bytes that are said when somebody says something; 0 for a crowd that says nothing */
 const volatile __u32 reply_sum = 0; /* their part of a checksum, in network order */
@@ -224,6 +225,19 @@ int speak(struct __sk_buff *skb)
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+#define TYPE_IPV6 bpf_htons(0x86dd)
+#define IPV6_LEN 40
+
+/* Whether a frame is a SYN of IPv6 without extension headers. */
+static __always_inline int is_wide(struct frame *f, void *end)
+{
+	__u8 *ip = (void *)&f->version_words;
+
+	if (f->type != TYPE_IPV6 || (void *)(ip + IPV6_LEN + 20) > end || ip[6] != PROTO_TCP)
+		return 0;
+	return (ip[IPV6_LEN + 13] & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
 SEC("xdp")
 int crowd(struct xdp_md *ctx)
 {
@@ -234,7 +248,15 @@ int crowd(struct xdp_md *ctx)
 
 	if (lost(f, end, IN))
 		return XDP_DROP;
-	if ((void *)(f + 1) > end || f->type != TYPE_IPV4 || f->version_words != 0x45 || f->proto != PROTO_TCP)
+	if ((void *)(f + 1) > end)
+		return XDP_PASS;
+	if (ipv6 && is_wide(f, end)) {
+		n = bpf_map_lookup_elem(&tally, &zero);
+		if (n)
+			n->syns++;
+		return XDP_DROP;
+	}
+	if (f->type != TYPE_IPV4 || f->version_words != 0x45 || f->proto != PROTO_TCP)
 		return XDP_PASS;
 	host = bpf_ntohl(f->dst);
 	n = bpf_map_lookup_elem(&tally, &zero);
