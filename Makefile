@@ -5,7 +5,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-.PHONY: full-walk build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-sinks bench-grab bench-pairs bench-page chaos pgo
+.PHONY: full-walk build test test-peers test-services race soak lint fmt fuzz cross demo check generate dist install clean bench bench-go bench-sinks bench-grab bench-pairs bench-page chaos ipv6 pgo
 
 build: ## the program, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/zmap ./cmd/zmap
@@ -58,6 +58,9 @@ bench-grab: build ## handshakes on the scan's own connections, beside dialled on
 	$(GO) run ./lab/bench grab grabpace -zmap $(BIN)/zmap
 chaos: build ## scans killed with SIGKILL at 100 random moments and carried on: targets and rows lost or doubled; 15 minutes
 	$(GO) run ./lab/bench chaos -zmap $(BIN)/zmap
+ipv6: build ## an IPv6 Internet of 2^20 /64s with 65,536 real hosts: those missed or doubled; and the rate over IPv6 against that over IPv4
+	ZMAP_IPV6_WHOLE=1 $(GO) test -count 1 -v -run TestScanIPv6Whole .
+	$(GO) run ./lab/bench ipv6 -zmap $(BIN)/zmap
 bench-pairs: build ## memory of 100 million single targets (GNU time's maximum resident set size), which are made on the way: two minutes
 	$(BIN)/zmap ziterate -p 80,443 -e 1 -n 100000000 0.0.0.0/1 | /usr/bin/time -v $(BIN)/zmap --targets-file /dev/stdin --dryrun -n 1 -q -S 192.0.2.1 >/dev/null
 bench-page: build ## docs/performance.md and its pictures, in less than nine minutes on a machine that is idle otherwise

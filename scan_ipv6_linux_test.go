@@ -210,3 +210,37 @@ func (s *table) classes() map[classed]int {
 	}
 	return n
 }
+
+// TestScanIPv6Whole asks all 2^20 /64s; "make ipv6" prints its figures. Tests in short mode ask a sixteenth of that: TestScanIPv6.
+func TestScanIPv6Whole(t *testing.T) {
+	if os.Getenv("ZMAP_IPV6_WHOLE") == "" {
+		t.Skip("takes half a minute: make ipv6")
+	}
+	_, hosts := worldIPv6(t)
+	c, rows := scanIPv6("2001:db8::/44-64")
+	c.Rate, c.Cooldown = 50_000, 2*time.Second
+	r := run(t, c)
+	want := map[netip.Addr]bool{}
+	for _, h := range hosts {
+		for net := h.Addr(); h.Contains(net); net = next64(net) {
+			want[net.Next()] = true
+		}
+	}
+	missed, doubled, wrong := len(want), 0, 0
+	for a, n := range rows.count(row.first) {
+		if !want[a] {
+			wrong++
+			continue
+		}
+		missed--
+		if n > 1 {
+			doubled++
+		}
+	}
+	errors := rows.count(func(r row) bool { return r.class() == "icmp" })
+	t.Logf("%d /64s asked in %v: %d hosts, %d missed, %d doubled, %d wrong; %d networks unreachable, of 4096 less %d hosts",
+		r.Targets, r.SendEnd.Sub(r.SendStart).Round(time.Millisecond), len(want), missed, doubled, wrong, len(errors), 256)
+	if r.Targets != 1<<20 || len(want) != 1<<16 || missed+doubled+wrong > 0 || len(errors) != 4096-256 {
+		t.Error("not all were found, each once")
+	}
+}

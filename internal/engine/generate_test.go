@@ -53,7 +53,7 @@ func loneSender(tb testing.TB, space *target.Space, name, args string) *sender {
 		cfg: Config{
 			Space: space, Walks: orders(walks), Probe: p, Tries: 1, Batch: 64,
 			Route:   probe.Route{Ether: true, Hops: []packet.MAC{{2, 0, 0, 0, 0, 1}}, Ports: validate.DefaultPorts(), TTL: 64},
-			Sources: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})},
+			Sources: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1}), netip.MustParseAddr("2001:db8:ffff::1")},
 			Link:    &link.Link{TX: make([]link.TX, 1)},
 		},
 		clock: PlainClock(), stop: newStopper(), sendCounts: make([]sendCounts, 1),
@@ -69,13 +69,21 @@ func loneSender(tb testing.TB, space *target.Space, name, args string) *sender {
 // BenchmarkGenerate is what a probe costs before a link has it: the walk, the target behind a blocklist of 100,000
 // prefixes, the tag and the patched frame with its checksums.
 func BenchmarkGenerate(b *testing.B) {
-	space := blockedSpace(b, 100_000)
-	for _, m := range []struct{ name, args string }{
-		{"tcp_synscan", "windows"},
-		{"tcp_synscan", "smallest-probes"},
-		{"icmp_echoscan", ""},
+	blocked, windows := blockedSpace(b, 100_000), windowSpace(b)
+	for _, m := range []struct {
+		name, args string
+		ipv6       bool
+	}{
+		{"tcp_synscan", "windows", false},
+		{"tcp_synscan", "smallest-probes", false},
+		{"icmp_echoscan", "", false},
+		{"tcp_synscan", "windows", true},
 	} {
-		b.Run(m.name+"/"+m.args, func(b *testing.B) {
+		what, space := m.name+"/"+m.args, blocked
+		if m.ipv6 {
+			what, space = what+"/ipv6", windows
+		}
+		b.Run(what, func(b *testing.B) {
 			s := loneSender(b, space, m.name, m.args)
 			b.ReportAllocs()
 			probes := 0
@@ -104,13 +112,30 @@ func BenchmarkCalibrate(b *testing.B) {
 }
 
 func TestProbesDoNotAllocate(t *testing.T) {
-	space := blockedSpace(t, 1000)
-	for _, name := range []string{"tcp_synscan", "icmp_echoscan"} {
-		s := loneSender(t, space, name, "")
-		if n := testing.AllocsPerRun(200, func() { s.fill(s.slots) }); n != 0 {
-			t.Errorf("%s: 64 probes allocate %v times, want 0", name, n)
+	for what, space := range map[string]*target.Space{"IPv4": blockedSpace(t, 1000), "IPv6": windowSpace(t)} {
+		for _, name := range []string{"tcp_synscan", "icmp_echoscan"} {
+			s := loneSender(t, space, name, "")
+			if n := testing.AllocsPerRun(200, func() { s.fill(s.slots) }); n != 0 {
+				t.Errorf("%s over %s: 64 probes allocate %v times, want 0", name, what, n)
+			}
 		}
 	}
+}
+
+// windowSpace is a space of 2^32 networks of IPv6, and a /24 of IPv4.
+func windowSpace(tb testing.TB) *target.Space {
+	tb.Helper()
+	b := target.Builder{Ports: target.NewPorts(443)}
+	for _, n := range []string{"2001:db8::/32-64", "198.51.100.0/24"} {
+		if err := b.Add(target.Allow, n); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s, err := b.Build(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
 }
 
 // orders is a list of walks as a Config takes them.

@@ -75,7 +75,7 @@ func New(cfg Config) (*Scan, error) {
 		return nil, err
 	}
 	s := &Scan{
-		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(), sources: byFamily(cfg.Sources),
+		cfg: cfg, clock: cfg.Clock, layout: lay, stop: newStopper(),
 		sendCounts:  make([]sendCounts, len(cfg.Link.TX)),
 		recvCounts:  make([]recvCounts, len(cfg.Link.RX)),
 		outputs:     newOutputs(cfg.Outputs),
@@ -100,8 +100,9 @@ func New(cfg Config) (*Scan, error) {
 	return s, nil
 }
 
-// begin takes the scan to where an earlier process has left it.
+// begin sorts what senders need, and takes the scan to where an earlier process has left it.
 func (s *Scan) begin() {
+	s.sources = byFamily(s.cfg.Sources)
 	from := &s.cfg.From
 	s.claimed.Store(from.Asked())
 	if s.cfg.Keeper != nil {
