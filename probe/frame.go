@@ -23,6 +23,8 @@ type Envelope struct {
 	l4    int        // where the transport header starts
 	end   int        // where the frame ends; 0 before Template
 	base  packet.Sum // sum of the IPv4 header without identification, addresses and checksum
+	src   netip.Addr // of the last probe, which is the same for many in a row
+	from  packet.Sum // its sum
 }
 
 // NewEnvelope returns an envelope for frames that take route r.
@@ -67,7 +69,10 @@ func (e *Envelope) Patch(frame []byte, s *Shot) ([]byte, packet.Sum) {
 	if e.route.Ether && len(e.route.Hops) > 1 {
 		packet.Ethernet(frame).SetDst(e.route.Hops[s.Hop])
 	}
-	addrs := packet.Sum(0).AddAddr(s.Src).AddAddr(s.Addr)
+	if s.Src != e.src {
+		e.src, e.from = s.Src, packet.Sum(0).AddAddr(s.Src)
+	}
+	addrs := e.from.AddAddr(s.Addr)
 	if e.route.IPv6 {
 		h := packet.IPv6(frame[e.ip:e.l4:e.l4])
 		h.SetSrc(s.Src)

@@ -29,6 +29,7 @@ const mostRows = 1 << 62
 
 // newLayer returns the layer of what spans hold: whole networks, as union6 returns them. ok is false if they are too many.
 func newLayer(host uint8, x suffix, seed uint64, spans []span6) (l *layer, ok bool) {
+	x.value = x.value.and(mask(host))
 	l = &layer{host: host, suffix: x, seed: seed, runs: make([]run6, 0, len(spans)+1)}
 	for _, s := range spans {
 		n := s.hi.sub(s.lo).right(host)
@@ -54,6 +55,10 @@ func newLayer(host uint8, x suffix, seed uint64, spans []span6) (l *layer, ok bo
 
 // at returns the address with the number q of the layer.
 func (l *layer) at(q uint64) wide {
+	if len(l.runs) == 2 { // a window without holes
+		net := l.runs[0].net.add(wide{0, q}.left(l.host))
+		return net.or(l.suffix.behind(net, l.host, l.seed))
+	}
 	slot := q >> (l.shift & 63)
 	lo, hi := l.slots[slot], uint32(len(l.runs)-1)
 	if slot+1 < uint64(len(l.slots)) {

@@ -108,10 +108,10 @@ func (s suffix) compare(t suffix) int {
 	return 1
 }
 
-// behind returns what stands behind a network with host bits of its own.
-func (s suffix) behind(network wide, host uint8, seed uint64) wide {
+// behind returns what stands behind a network with host bits of its own. A value must have no others.
+func (s *suffix) behind(network wide, host uint8, seed uint64) wide {
 	if !s.random {
-		return s.value.and(mask(host))
+		return s.value
 	}
 	hi := stir(stir(seed^network.hi) ^ network.lo)
 	return wide{hi, stir(hi + 0x9e3779b97f4a7c15)}.and(mask(host))

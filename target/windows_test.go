@@ -165,6 +165,7 @@ func TestWindowsOracle(t *testing.T) {
 		for _, p := range windows {
 			for net := p.Masked().Addr(); p.Contains(net); {
 				for _, x := range b.Suffixes.all() {
+					x.value = x.value.and(mask(uint8(128 - asked)))
 					a := wideOf(net).or(x.behind(wideOf(net), uint8(128-asked), b.Seed)).addr()
 					if !blocked.Contains(a) {
 						want[a] = true
