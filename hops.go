@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"slices"
 
 	"github.com/zmap-go/zmap/internal/netdev"
 	"github.com/zmap-go/zmap/packet"
@@ -126,28 +125,30 @@ func (t *hopTable) hop() func(netip.Addr) (uint16, bool) {
 func onLink(space *target.Space, prefixes []netip.Prefix) iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		for _, p := range prefixes {
-			if p.Addr().Is6() {
-				for a := range space.Within(p) {
-					if !yield(a) {
-						return
-					}
+			near := space.Within(p)
+			if p.Addr().Is4() {
+				near = within(space, p.Masked())
+			}
+			for a := range near {
+				if !yield(a) {
+					return
 				}
 			}
 		}
-		prefixes := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p.Addr().Is6() })
+	}
+}
+
+// within yields the IPv4 addresses of the space that lie in a network.
+func within(space *target.Space, p netip.Prefix) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
 		for first, last := range space.Ranges() {
-			for _, p := range prefixes {
-				if last.Less(p.Masked().Addr()) || !p.Contains(first) && first.Compare(p.Masked().Addr()) > 0 {
-					continue
-				}
-				a := first
-				if a.Less(p.Masked().Addr()) {
-					a = p.Masked().Addr()
-				}
-				for ; p.Contains(a) && a.Compare(last) <= 0; a = a.Next() {
-					if !yield(a) {
-						return
-					}
+			a := first
+			if a.Less(p.Addr()) {
+				a = p.Addr()
+			}
+			for ; p.Contains(a) && a.Compare(last) <= 0; a = a.Next() {
+				if !yield(a) {
+					return
 				}
 			}
 		}

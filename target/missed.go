@@ -83,26 +83,14 @@ func (s *Space) listed(l *List) []span {
 // without yields what of wanted the block entries leave if those are not counted that drop returns true for.
 func (e *rules) without(wanted []span, wanted6 []span6, drop func(Origin) bool) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
-		var others []rule
-		for _, r := range e.block {
-			if len(wanted) > 0 && (r.source == builtIn || !drop(originOf(e.sources, r))) {
-				others = append(others, r)
-			}
-		}
-		for _, x := range subtract(wanted, union(spansOf(others))) {
+		for _, x := range subtract(wanted, union(spansOf(e.kept(wanted, drop)))) {
 			for p := range x.prefixes {
 				if !yield(p) {
 					return
 				}
 			}
 		}
-		var others6 []span6
-		for _, r := range e.block6 {
-			if len(wanted6) > 0 && !drop(originOf(e.sources, r.rule())) {
-				others6 = append(others6, span6Of(r.prefix))
-			}
-		}
-		for _, x := range subtract6(wanted6, union6(others6)) {
+		for _, x := range subtract6(wanted6, union6(e.kept6(wanted6, drop))) {
 			for p := range x.prefixes {
 				if !yield(p) {
 					return
@@ -110,4 +98,26 @@ func (e *rules) without(wanted []span, wanted6 []span6, drop func(Origin) bool) 
 			}
 		}
 	}
+}
+
+// kept returns the block entries that drop leaves, if there is something to take them from.
+func (e *rules) kept(from []span, drop func(Origin) bool) []rule {
+	var kept []rule
+	for _, r := range e.block {
+		if len(from) > 0 && (r.source == builtIn || !drop(originOf(e.sources, r))) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// kept6 is kept for IPv6.
+func (e *rules) kept6(from []span6, drop func(Origin) bool) []span6 {
+	var kept []span6
+	for _, r := range e.block6 {
+		if len(from) > 0 && !drop(originOf(e.sources, r.rule())) {
+			kept = append(kept, span6Of(r.prefix))
+		}
+	}
+	return kept
 }

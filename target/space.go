@@ -127,8 +127,7 @@ func (s *Space) Excludes(addr netip.Addr) bool {
 	if addr.Is4() {
 		return !s.Contains(addr)
 	}
-	_, blocked := find6(s.blocked, wideOf(addr))
-	return blocked
+	return in6(s.blocked, wideOf(addr))
 }
 
 // ContainsAll stores in in[i] whether addrs[i], a host-order integer, is an address of the space. in must be as long as addrs.

@@ -141,11 +141,8 @@ func subtract6(a, b []span6) []span6 {
 	return out
 }
 
-// find6 returns the span that an address is in.
-func find6(spans []span6, a wide) (span6, bool) {
+// in6 says whether an address is in one of the spans, which are as union6 returns them.
+func in6(spans []span6, a wide) bool {
 	i, _ := slices.BinarySearchFunc(spans, a, func(s span6, a wide) int { return s.hi.compare(a) })
-	if i == len(spans) || a.less(spans[i].lo) {
-		return span6{}, false
-	}
-	return spans[i], true
+	return i < len(spans) && !a.less(spans[i].lo)
 }

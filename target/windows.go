@@ -154,9 +154,7 @@ func (r *Reach) Has(a netip.Addr) bool {
 		return false
 	}
 	w := wideOf(a)
-	_, named := find6(r.named, w)
-	_, blocked := find6(r.blocked, w)
-	return (r.all || named) && !blocked
+	return (r.all || in6(r.named, w)) && !in6(r.blocked, w)
 }
 
 // blocked6 returns what the block entries name.

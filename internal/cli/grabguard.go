@@ -46,7 +46,7 @@ func newGuard(ctx context.Context, l guardLists) (*guard, error) {
 	g.special = purposes.Reach()
 	b.OnlyIPv6(&target.List{}) // nothing is asked there by itself
 	_, _, named := b.IPv6()
-	if g.four, err = b.Build(ctx); err != nil && !(named && errors.Is(err, target.ErrEmpty)) {
+	if g.four, err = b.Build(ctx); err != nil && (!named || !errors.Is(err, target.ErrEmpty)) {
 		return nil, err
 	}
 	return g, nil
