@@ -30,7 +30,7 @@ func unfuzzed() map[string]string {
 		"grabbers.Input":                    "hands the segment to oneshot.Stack.Input",
 		"internal/cli/parseTransport":       "compares a word with three others",
 		"internal/cli/parseMAC":             "hands the text to packet.ParseMAC",
-		"internal/netdev/arpSocket.receive": "fills a buffer, which asker.reply reads",
+		"internal/netdev/askSocket.receive": "fills a buffer, which asker.reply reads",
 		"lab/bench/readGrabs":               "reads rows of this program",
 		"lab/bench/readHits":                "reads rows of this program",
 		"readAddresses":                     "opens a file, which target.ReadList reads",
