@@ -55,6 +55,9 @@ type Config struct {
 	// Suffixes say which addresses are asked in each network of an IPv6 window, as "2001:db8::/32-64" among Networks is: suffixes such as
 	// "::1", "low:1-16" for low bytes in hexadecimal, "random" for one that follows from the seed, with commas between them; "" means ::1.
 	Suffixes string
+	// AliasCheck has rows of IPv6 hosts say whether they are in an aliased network, in the field aliased: whether 16 random addresses of their
+	// /64 answer as well, as far as the lists allow these. Rows wait for that, for some seconds. It excludes Grab and Checkpoint.
+	AliasCheck bool
 	// Ports is a list of ports and ranges, "80,443,8000-8010", or "*" for all.
 	Ports string
 	// Pairs are single targets, each with its own port, in the place of Ports; only those that the lists allow are asked, each once,

@@ -72,6 +72,7 @@ func resolve(c Config) (*setup, error) {
 	}
 	note("Annotate", "", s.resolveNotes())
 	note("Grab", "", s.checkGrab())
+	note("AliasCheck", "", s.checkAlias())
 	note("Ports", s.Ports, s.resolvePorts())
 	var err error
 	s.suffixes, err = target.ParseSuffixes(s.Suffixes)
@@ -115,14 +116,16 @@ func (s *setup) defaultProbe() (probe.Probe, error) {
 // resolveNotes joins the annotations and says what a row is with them.
 func (s *setup) resolveNotes() error {
 	notes := annotate.Join(s.Annotate...)
-	if err := engine.CheckNotes(s.desc, notes.Fields()); err != nil {
+	err := engine.CheckNotes(s.desc, notes.Fields())
+	fields, aerr := s.aliasFields(notes.Fields())
+	if err = errors.Join(err, aerr); err != nil {
 		s.schema = engine.Schema(s.desc, s.fields(nil)...)
 		return err
 	}
 	if len(notes.Fields()) > 0 {
 		s.notes = notes
 	}
-	s.schema = engine.Schema(s.desc, s.fields(notes.Fields())...)
+	s.schema = engine.Schema(s.desc, s.fields(fields)...)
 	return nil
 }
 

@@ -173,7 +173,7 @@ func (s *setup) scan(ctx context.Context, report *Report) (err error) {
 		Space: c.space, Walks: walks, Total: plan.Total/uint64(s.Shards) - min(from.Asked(), plan.Total/uint64(s.Shards)), Probe: s.Probe, Route: s.route(plan.Path, hops), Hop: hops.hop(),
 		Sources: plan.SourceAddrs(), Key: key, Tries: s.Tries, Batch: l.Batch, Rate: s.rate, Link: l, Seen: c.seen,
 		Random: encoderWords(plan.Seed, plan.Senders), Outputs: s.outs, Notes: s.notes, Limits: c.limits, Clock: engine.SystemClock(), Excluded: c.excluded(),
-		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from,
+		CheckPort: s.CheckPort, Cores: s.Cores, Hooks: s.hooks.engine(), Grabs: grabs.engine(), Keeper: keeper.engine(), From: from, Aliases: s.aliases(c, plan),
 		LinkWait: s.LinkWait, OnDown: func(err error) { s.linkDown(err, guard) },
 		OnLost: func(e *OutputError) { s.Log.Error(e.Error() + "; the other outputs go on") },
 	})

@@ -172,6 +172,70 @@ func TestScanIPv6Lists(t *testing.T) {
 	}
 }
 
+// TestAliasCheck tells networks of which every address answers from single hosts, by all probes, also of hosts that answer last.
+func TestAliasCheck(t *testing.T) {
+	w := lab.World{Ports: []uint16{80}, IPv6: &lab.IPv6{Hosts: []netip.Prefix{prefix("2001:db8:1::/56")}}}
+	for i := range 64 {
+		w.IPv6.Hosts = append(w.IPv6.Hosts, prefix(fmt.Sprintf("2001:db8:2:%x::1/128", i)))
+	}
+	// Nine of the sixteen sub-networks of this one answer, which is asked a second time.
+	for i := range 9 {
+		w.IPv6.Hosts = append(w.IPv6.Hosts, prefix(fmt.Sprintf("2001:db8:3:0:%x000::/68", i)))
+	}
+	startWorld(t, w)
+	for _, module := range []string{"tcp_synscan", "icmp_echoscan"} {
+		p, err := probe.New(module, probe.Args{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, rows := scanIPv6("2001:db8:1::/55-64", "2001:db8:2::/56-64", "2001:db8:3::/56-64")
+		c.Probe, c.AliasCheck, c.Cooldown, c.Rate = p, true, 4*time.Second, 2000
+		if module == "icmp_echoscan" {
+			c.Ports = ""
+		}
+		r := run(t, c)
+		type verdict struct {
+			addr    netip.Addr
+			aliased string
+		}
+		got, want := map[verdict]int{}, map[verdict]bool{{netip.MustParseAddr("2001:db8:3::1"), "false"}: true}
+		for _, x := range rows.rows {
+			text := "null"
+			if v := x.get("aliased"); !v.IsNull() {
+				text = fmt.Sprint(v.Bool())
+			}
+			got[verdict{x.addr("saddr"), text}]++
+		}
+		for i := range 256 {
+			want[verdict{netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", i)), "true"}] = true
+		}
+		for i := range 64 {
+			want[verdict{netip.MustParseAddr(fmt.Sprintf("2001:db8:2:%x::1", i)), "false"}] = true
+		}
+		eachOnce(t, module, got, maps.Keys(want))
+		if probes := uint64(1024 + 16*(256+64+1) + 7); r.Sent < probes || r.Segments < 16*256+9 { // more if answers took a second
+			t.Errorf("%s: %d probes and %d answers to questions about aliases, want %d and %d or more", module, r.Sent, r.Segments, probes, 16*256+9)
+		}
+	}
+	// What is not on the lists is not asked, so that nothing is found out.
+	c, rows := scanIPv6()
+	c.Networks = nil
+	list := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(list, []byte("2001:db8:1:5::9\n2001:db8:1:6::9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.AddressList, c.AliasCheck, c.Networks = list, true, []string{"2001:db8:1:5::/64", "2001:db8:1:6::/65"}
+	run(t, c)
+	for _, x := range rows.rows {
+		if want := x.addr("saddr") == netip.MustParseAddr("2001:db8:1:5::9"); x.get("aliased").IsNull() == want {
+			t.Errorf("%s: aliased is null: %v", x.addr("saddr"), !want)
+		}
+	}
+	if len(rows.rows) != 2 {
+		t.Errorf("%d rows, want 2", len(rows.rows))
+	}
+}
+
 // TestProbesOfIPv4Alone are refused before anything is sent.
 func TestProbesOfIPv4Alone(t *testing.T) {
 	p, err := probe.New("ntp", probe.Args{})

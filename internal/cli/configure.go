@@ -45,7 +45,7 @@ func (j *job) setProbe() error {
 func (j *job) setTargets() error {
 	c, o := &j.config, j.o
 	c.Networks, c.Allowlist, c.Blocklist, c.AddressList = j.networks, o.allowlist, o.blocklist, o.addressList
-	c.IgnoreListErrors, c.Suffixes = o.ignoreListErrors, o.suffixes
+	c.IgnoreListErrors, c.Suffixes, c.AliasCheck = o.ignoreListErrors, o.suffixes, o.aliasCheck
 	var errs []error
 	switch {
 	case o.excludeFile != "" && c.Exclude != "":

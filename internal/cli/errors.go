@@ -18,7 +18,7 @@ import (
 
 // optionNames are the options behind the fields of a [zmap.Config], so that its errors can speak a user's language.
 var optionNames = map[string]string{
-	"Allowlist": "allowlist-file", "Blocklist": "blocklist-file", "AddressList": "list-of-ips-file", "Pairs": "targets-file", "Exclude": "exclude-file", "Suffixes": "ipv6-suffix", "Key": "plan", "LinkWait": "link-wait", "Checkpoint": "checkpoint", "Checkpoint.Resume": "resume",
+	"Allowlist": "allowlist-file", "Blocklist": "blocklist-file", "AddressList": "list-of-ips-file", "Pairs": "targets-file", "Exclude": "exclude-file", "Suffixes": "ipv6-suffix", "AliasCheck": "alias-check", "Key": "plan", "LinkWait": "link-wait", "Checkpoint": "checkpoint", "Checkpoint.Resume": "resume",
 	"AllowSpecial": "allow-special", "Annotate": "annotate",
 	"IgnoreListErrors": "ignore-blocklist-errors", "Ports": "target-ports",
 	"Probe": "probe-module", "Tries": "probes", "TTL": "probe-ttl", "SourcePorts": "source-port",

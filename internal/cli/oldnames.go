@@ -32,7 +32,7 @@ var oldTools = map[string]string{"zblacklist": "zblocklist"}
 // ours returns the options that C ZMap does not have.
 func ours() []string {
 	return []string{
-		"allow-special", "annotate", "checkpoint", "exclude-file", "explain", "fingerprints", "found-names-file", "grab", "grab-connections", "grab-in-flight",
+		"alias-check", "allow-special", "annotate", "checkpoint", "exclude-file", "explain", "fingerprints", "found-names-file", "grab", "grab-connections", "grab-in-flight",
 		"grab-max-bytes", "grab-per-address", "grab-per-network", "grab-rate", "grab-timeout", "grab-transport", "ipv6-suffix", "link", "link-wait", "list-grab-modules",
 		"list-payloads", "max-names", "no-qdisc-bypass", "on-end", "on-hit", "on-progress", "on-start", "operator", "plan", "receive-interface",
 		"resolver", "resume", "resume-rewind", "rst", "sni-map", "summary", "syslog", "targets-file", "unreachable-file",

@@ -67,6 +67,7 @@ type scanOptions struct {
 	linkWait           int64
 	excludeFile        string
 	suffixes           string
+	aliasCheck         bool
 	commandLine        json.RawMessage // that of the scan that is carried on
 
 	argv    []string        // the command line
@@ -125,6 +126,8 @@ func basicOptions(o *scanOptions) *pflag.FlagSet {
 	s.text(&o.allowlist, "allowlist-file", "w", "`file` of networks to scan, one a line")
 	s.text(&o.suffixes, "ipv6-suffix", "", "`suffixes` of the addresses that are asked in each network of an IPv6 window such as 2001:db8::/32-64, one probe for each "+
 		"/64: ::1 (the default), others like it, low:1-16 for low bytes in hexadecimal, or random, with commas between them")
+	s.flag(&o.aliasCheck, "alias-check", "", "ask 16 random addresses of each /64 with an IPv6 host, and say in the field aliased whether all of them answer: then it is one "+
+		"machine that does")
 	s.text(&o.addressList, "list-of-ips-file", "I", "`file` of single addresses to scan, one a line")
 	s.text(&o.targets, "targets-file", "", "scan the single targets in `file`, each with its own port: 192.0.2.1:443, 192.0.2.1,443, or the CSV or JSON of an "+
 		"earlier scan; lines without a port have that of --target-ports")

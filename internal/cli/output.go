@@ -19,6 +19,9 @@ import (
 // openOutputs makes the sinks and what is behind them.
 func (j *job) openOutputs() error {
 	fields := annotate.Join(j.config.Annotate...).Fields()
+	if j.config.AliasCheck {
+		fields = append([]record.Field{engine.AliasField()}, fields...)
+	}
 	if j.config.Grab != nil {
 		fields = append(slices.Clip(fields), grabrow.Fields()...)
 	}
@@ -126,6 +129,9 @@ func (j *job) outputEnv() *outputs.Env {
 		fields = "saddr"
 		if zmap.SeveralPorts(j.config.Ports) || j.config.Pairs != nil {
 			fields = "saddr,sport"
+		}
+		if j.config.AliasCheck {
+			fields += ",aliased"
 		}
 		if j.config.Grab != nil {
 			fields = grabFields

@@ -21,6 +21,8 @@ type collector struct {
 	hooked  bool               // a hook looks at rows
 	notes   annotate.Annotator // nil if nobody reads what it says
 	spare   []*hit             // whose grabs are done
+	asking  []*aliasNet        // networks that are being asked about, in order
+	waiting int                // rows that wait for them
 	flying  []*flight          // of hits whose grabs may not be done, in order; empty without a Keeper
 	sample  bool               // the next row is one to be looked at
 	samples []sample           // since the last cut
@@ -57,6 +59,7 @@ func (c *collector) run() {
 			c.takeGrab(&g)
 		case <-tick.C:
 			s.reopen() // a receiver may have closed the gate just after the last batch was taken
+			c.settle(false)
 			c.flush()
 			c.sample = true
 		}
@@ -81,6 +84,9 @@ func (c *collector) take(b *batch) {
 		}
 		if c.hooked {
 			s.answered(row, b.indexes[i])
+		}
+		if c.hold(row, b.indexes[i]) {
+			continue
 		}
 		if half == nil || !c.grab(row, half, b.indexes[i]) {
 			c.put(row)

@@ -40,9 +40,11 @@ type Config struct {
 	Outputs []Output // where rows go, at least one
 	// Notes adds fields to the rows that are known of their saddr; nil adds none. It is called by the goroutine that writes rows,
 	// for every row, unless no filter, sink or hook reads its fields.
-	Notes  annotate.Annotator
-	Limits Limits
-	Clock  Clock
+	Notes annotate.Annotator
+	// Aliases, if set, has rows say which hosts are in aliased networks. It excludes Grabs and Keeper.
+	Aliases *Aliases
+	Limits  Limits
+	Clock   Clock
 
 	// CheckPort overrides whether answers must come from a port that was asked.
 	CheckPort Choice
@@ -110,12 +112,16 @@ type Limits struct {
 	MaxSendFailures int64         // frames refused; negative means no limit
 }
 
-// noted returns the fields of Notes.
+// noted returns the fields of Notes, behind that of Aliases.
 func (c *Config) noted() []record.Field {
-	if c.Notes == nil {
-		return nil
+	var fields []record.Field
+	if c.Aliases != nil {
+		fields = append(fields, AliasField())
 	}
-	return c.Notes.Fields()
+	if c.Notes != nil {
+		fields = append(fields, c.Notes.Fields()...)
+	}
+	return fields
 }
 
 // grabbed returns the fields of grabs.
@@ -137,6 +143,8 @@ func (c *Config) check() error {
 		return errors.New("engine: Sources and Route.Hops must not be empty")
 	case len(c.Walks) != len(c.Link.TX):
 		return errors.New("engine: there must be as many walks as transmit queues")
+	case c.Aliases != nil && (c.Grabs != nil || c.Keeper != nil):
+		return errors.New("engine: Aliases excludes Grabs and Keeper")
 	case c.Tries < 1 || c.Batch < 1 || c.Tries >= 1<<familyBit:
 		return errors.New("engine: Tries and Batch must be 1 or more, and Tries below 32768")
 	default:

@@ -20,7 +20,7 @@ type Counts struct {
 	Frames   uint64 // frames looked at
 	Passed   uint64 // answers whose tag and target were right
 	Failed   uint64 // frames that were no answer to us
-	Segments uint64 // frames of connections that grabs carried on, and what came for them when the cooldown was over
+	Segments uint64 // frames of connections that grabs carried on, what came for them when the cooldown was over, and what answers questions about aliases
 	Deferred uint64 // answers for whose grabs there was no room, left for their hosts to repeat
 
 	SuccessTotal, SuccessUnique   uint64 // successful answers, all and first ones

@@ -32,12 +32,7 @@ func (c *collector) grab(row *record.Record, half *grab.Half, index uint64) bool
 		c.reset(half)
 		return false
 	}
-	var h *hit
-	if n := len(c.spare); n > 0 {
-		h, c.spare = c.spare[n-1], c.spare[:n-1]
-	} else {
-		h = &hit{row: record.New(s.layout.schema)}
-	}
+	h := c.hit()
 	h.row.Set(row)
 	h.half, h.index = *half, index
 	if s.grabs.Offer(grab.Target{Addr: half.Remote.Addr(), Port: half.Remote.Port()}, &h.half, h) {
@@ -50,6 +45,16 @@ func (c *collector) grab(row *record.Record, half *grab.Half, index uint64) bool
 	c.spare = append(c.spare, h)
 	c.reset(half)
 	return false
+}
+
+// hit returns a hit with an empty row.
+func (c *collector) hit() *hit {
+	if n := len(c.spare); n > 0 {
+		h := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return h
+	}
+	return &hit{row: record.New(c.scan.layout.schema)}
 }
 
 // wanted says whether an output would take the row.
@@ -99,5 +104,6 @@ func (c *collector) finish() {
 		g := <-grabbed
 		c.takeGrab(&g)
 	}
+	c.settle(true)
 	c.flush()
 }

@@ -41,6 +41,7 @@ type layout struct {
 	schema  *record.Schema
 	module  int // position of the module's first field
 	system  int // position of the first system field
+	alias   int // position of the field aliased, -1 if rows have none
 	notes   int // position of the first field of an annotation
 	data    int // position of the grab, behind those; the end of the row if there is none
 	success int
@@ -74,8 +75,12 @@ func CheckNotes(d probe.Description, notes []record.Field) error {
 func newLayout(d probe.Description, grabs []record.Field, notes ...record.Field) (layout, error) {
 	l := layout{module: len(ipFields()), app: -1}
 	l.system = l.module + d.Schema.Len()
-	l.notes = l.system + len(systemFields())
+	l.alias, l.notes = -1, l.system+len(systemFields())
 	l.data = l.notes + len(notes)
+	if len(notes) > 0 && notes[0] == AliasField() {
+		l.alias = l.notes
+		l.notes++
+	}
 	l.schema = Schema(d, slices.Concat(notes, grabs)...)
 	var ok bool
 	if l.success, ok = l.schema.Lookup("success"); !ok {

@@ -26,23 +26,24 @@ const (
 // A receiver turns frames of one queue into rows. Everything in it is owned by its goroutine, but the counters, which it
 // writes.
 type receiver struct {
-	scan   *Scan
-	rx     link.RX
-	dec    probe.Decoder
-	timed  probe.TimedDecoder // dec, if it wants to know when answers arrive, else nil
-	judges probe.Judge        // dec, if it can tell successes by itself
-	need   need               // of the rows
-	tags   *validate.Tagger
-	asked  askedTags // tags, for answers from another port than the one asked
-	desc   probe.Description
-	parsed packet.Parsed
-	module record.Record // the module's fields of the row that is being filled
-	batch  *batch
-	count  heard
-	counts *recvCounts // where count is shown
-	until  int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
-	past   bool        // a frame came after that: all before it have been looked at
-	deaf   bool        // the cooldown is over and grabs are not: what is no segment of theirs is too late
+	scan    *Scan
+	rx      link.RX
+	dec     probe.Decoder
+	timed   probe.TimedDecoder // dec, if it wants to know when answers arrive, else nil
+	judges  probe.Judge        // dec, if it can tell successes by itself
+	need    need               // of the rows
+	tags    *validate.Tagger
+	asked   askedTags // tags, for answers from another port than the one asked
+	desc    probe.Description
+	parsed  packet.Parsed
+	module  record.Record // the module's fields of the row that is being filled
+	batch   *batch
+	count   heard
+	counts  *recvCounts // where count is shown
+	until   int64       // when the scan stopped listening, nanoseconds since the Unix epoch; 0 before
+	past    bool        // a frame came after that: all before it have been looked at
+	aliased bool        // the last frame that is no answer of a target's was from an address that is asked about aliases
+	deaf    bool        // the cooldown is over and grabs are not: what is no segment of theirs is too late
 }
 
 // run receives until the scan is stopped or the cooldown is over, and hands over what it has.
@@ -127,7 +128,11 @@ func (r *receiver) take(f *link.Frame) {
 		return
 	}
 	t, ok := r.recognise()
-	if !ok {
+	switch {
+	case !ok && r.aliased:
+		c.segments++
+		return
+	case !ok:
 		c.failed++
 		return
 	}

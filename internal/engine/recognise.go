@@ -25,6 +25,9 @@ func (r *receiver) recognise() (target.Target, bool) {
 	if ok && r.known(&t) {
 		return t, true
 	}
+	if r.aliased = ok && r.scan.aliases != nil && r.scan.aliases.heard(t.Addr, r.succeeds()); r.aliased {
+		return target.Target{}, false
+	}
 	if len(r.scan.otherPorts) == 0 || p.Kind != packet.KindTCP && p.Kind != packet.KindUDP || !r.scan.cfg.Space.Contains(p.Src) {
 		return target.Target{}, false
 	}
@@ -39,6 +42,14 @@ func (r *receiver) recognise() (target.Target, bool) {
 		}
 	}
 	return target.Target{}, false
+}
+
+// succeeds says whether the frame is a success, or for probes that do not tell no error.
+func (r *receiver) succeeds() bool {
+	if r.judges != nil {
+		return r.judges.Succeeds(&r.parsed)
+	}
+	return !r.parsed.IsError()
 }
 
 // known looks the target up in the space and sets its index.

@@ -30,6 +30,8 @@ type Scan struct {
 	senders    atomic.Int32
 	trails     []*trail // of the senders
 	outage     outage
+	aliases    *aliasing                    // nil if nobody looks for aliases
+	first      *sender                      // the first one, for what is left to do when all targets are asked
 	sources    [families][]netip.Addr       // Config.Sources by family
 	hops       atomic.Pointer[[]packet.MAC] // next hops, as Config.Route.Hops; another one if those have changed
 	claimed    atomic.Uint64                // targets that senders have taken, if there is a limit to them
@@ -85,6 +87,7 @@ func New(cfg Config) (*Scan, error) {
 		sendingDone: make(chan struct{}),
 		listening:   make(chan struct{}),
 	}
+	s.aliases = newAliasing(cfg.Aliases)
 	if s.grabs = newGrabbing(cfg.Grabs); s.grabs != nil {
 		s.gate.busy = cfg.Grabs.Full
 	}
@@ -183,11 +186,19 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	res.SendEnd = time.Now()
 	s.ended.Store(s.clock.Now())
 	close(s.sendingDone)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		if s.aliases != nil {
+			s.first.linger(s.listening)
+		}
+	}()
 
 	s.cooldown(ctx)
 	s.finishGrabs(ctx)
 	s.heardUntil = time.Now().UnixNano()
 	close(s.listening)
+	<-asked
 	receivers.Wait()
 	res.RecvEnd = time.Now()
 	close(keepOn)
@@ -256,6 +267,9 @@ func (s *Scan) startSenders() *sync.WaitGroup {
 	s.senders.Store(int32(n))
 	for i, tx := range s.cfg.Link.TX {
 		snd := newSender(s, i, tx)
+		if i == 0 {
+			s.first = snd
+		}
 		wg.Go(func() {
 			defer s.senders.Add(-1)
 			defer s.pin(len(s.cfg.Link.RX) + i)()

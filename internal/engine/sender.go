@@ -43,7 +43,9 @@ type sender struct {
 	pending int             // probes of the target before that which are still to be sent
 	shots   []probe.Shot
 	slots   []link.Slot
-	done    bool // the walk, or max-targets, is at its end
+	done    bool     // the walk, or max-targets, is at its end
+	asking  aliasAsk // what is left to ask of a network
+	lingers bool     // nothing else is to be asked
 
 	trail  *trail
 	before link.TXStats // of the queue, when the last batch was submitted
@@ -207,7 +209,10 @@ func (s *sender) stamp(slots []link.Slot) {
 // load puts the next probes into shots, all but their tags, and what those depend on into the batch of tags.
 func (s *sender) load(most int) (n int, targets uint64) {
 	cfg := &s.scan.cfg
-	for n < most {
+	for n < most && s.loadAlias(n) {
+		n++
+	}
+	for n < most && !s.lingers {
 		if s.pending == 0 {
 			if s.at == len(s.targets) && !s.refill(n) {
 				break
@@ -219,31 +224,37 @@ func (s *sender) load(most int) (n int, targets uint64) {
 		shot := &s.shots[n]
 		shot.Target = s.targets[s.at-1]
 		shot.Try = cfg.Tries - s.pending
-		sources := s.scan.sources[familyOf(shot.Addr)]
-		if len(sources) == 0 {
-			s.pending = 0
-			s.unreachable++
-			continue
-		}
-		shot.Src = source(sources, shot)
 		if cfg.Excluded != nil && cfg.Excluded(shot.Addr) {
 			s.pending = 0
 			s.excluded++
 			continue
 		}
-		if cfg.Hop != nil {
-			var reachable bool
-			if shot.Hop, reachable = cfg.Hop(shot.Addr); !reachable {
-				s.pending = 0
-				s.unreachable++
-				continue
-			}
+		if !s.aim(shot) {
+			s.pending = 0
+			s.unreachable++
+			continue
 		}
-		s.tags.Add(shot.Src, shot.Addr, shot.Port)
 		s.pending--
 		n++
 	}
 	return n, targets
+}
+
+// aim completes a shot but for its tag, and puts what that depends on into the batch; it says false if no frame can reach the target.
+func (s *sender) aim(shot *probe.Shot) bool {
+	sources := s.scan.sources[familyOf(shot.Addr)]
+	if len(sources) == 0 {
+		return false
+	}
+	shot.Src = source(sources, shot)
+	if hop := s.scan.cfg.Hop; hop != nil {
+		var reachable bool
+		if shot.Hop, reachable = hop(shot.Addr); !reachable {
+			return false
+		}
+	}
+	s.tags.Add(shot.Src, shot.Addr, shot.Port)
+	return true
 }
 
 // refill takes the next targets from the walk, as many of them as max-targets still allows. It returns false, and sets done,
