@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -129,6 +130,9 @@ func (s *setup) traits(c *course, plan *Plan) []checkpoint.Trait {
 		{Name: "grab module", Value: plan.Grab},
 		{Name: "outputs", Value: strings.Join(s.outputNames(), ", ")},
 	}
+	if c.space.IPv6() > 0 {
+		list = append(list, checkpoint.Trait{Name: "IPv6 suffixes", Value: s.Suffixes})
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Checkpoint.Same)) {
 		list = append(list, checkpoint.Trait{Name: name, Value: s.Checkpoint.Same[name]})
 	}
@@ -160,14 +164,23 @@ func portText(p target.Ports) string {
 	return strings.Join(parts, ",")
 }
 
+// prefixTexts are networks as text.
+func prefixTexts(list []netip.Prefix) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.String()
+	}
+	return out
+}
+
 // digest is the targets in a form that can be compared: their number, and a sum of what they come from.
 func (c *course) digest() string {
 	h := sha256.New()
 	for p := range c.space.Prefixes() {
 		fmt.Fprintln(h, p)
 	}
-	for p, asked := range c.space.Forms() {
-		fmt.Fprintf(h, "%s-%d\n", p, asked)
+	for _, w := range slices.Concat(c.space.Windows(), prefixTexts(c.space.BlockedIPv6())) {
+		fmt.Fprintln(h, w)
 	}
 	var b [8]byte
 	each := func(indexes iter.Seq[uint64]) {

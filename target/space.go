@@ -1,9 +1,11 @@
 package target
 
 import (
+	"fmt"
 	"iter"
 	"math/bits"
 	"net/netip"
+	"slices"
 )
 
 // A Space is a counted set of targets: allowed addresses times ports. A target's index is
@@ -205,20 +207,26 @@ func (s *Space) Within(p netip.Prefix) iter.Seq[netip.Addr] {
 	}
 }
 
-// Forms yields what of IPv6 the space has: networks of which one address is asked in each network of a length. What suffixes are behind
-// these is not told.
-func (s *Space) Forms() iter.Seq2[netip.Prefix, int] {
-	return func(yield func(p netip.Prefix, asked int) bool) {
-		for _, l := range s.six.list {
-			for x := range l.spans {
-				for p := range x.prefixes {
-					if !yield(p, int(128-l.host)) {
-						return
-					}
-				}
+// Forms returns what of IPv6 the space has as allow entries, of which one with the same suffixes, and the same seed if some are random, has
+// the same rows without a blocklist. The error says that there are none: blocked networks have taken other networks from one suffix than from
+// another.
+func (s *Space) Forms() ([]string, error) {
+	var all []string
+	for i, l := range s.six.list {
+		spans := slices.Collect(l.spans)
+		if i > 0 && s.six.list[i-1].host == l.host {
+			if !slices.Equal(spans, slices.Collect(s.six.list[i-1].spans)) {
+				return nil, fmt.Errorf("some networks of length /%d are blocked at one suffix and not at another: use one suffix, or block whole networks", 128-l.host)
+			}
+			continue
+		}
+		for _, x := range spans {
+			for p := range x.prefixes {
+				all = append(all, rule6{prefix: p, asked: 128 - l.host}.String())
 			}
 		}
 	}
+	return all, nil
 }
 
 // Prefixes yields the fewest networks that make up the space's IPv4 addresses, ascending.

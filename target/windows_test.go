@@ -194,6 +194,7 @@ func TestWindowsOracle(t *testing.T) {
 				t.Fatalf("Contains(%s) = %v, Excludes %v, want %v and %v", a, s.Contains(a), s.Excludes(a), want[a], blocked.Contains(a))
 			}
 		}
+		checkForms(t, s, &b)
 		n := 0
 		p := within(corner, 112).Masked()
 		for a := range s.Within(p) {
@@ -210,6 +211,28 @@ func TestWindowsOracle(t *testing.T) {
 		if n != 0 {
 			t.Fatalf("Within(%s) yields %d addresses more than there are", p, n)
 		}
+	}
+}
+
+// checkForms builds the space once more of what it says that it is made of.
+func checkForms(t *testing.T, s *Space, of *Builder) {
+	t.Helper()
+	forms, err := s.Forms()
+	if err != nil {
+		if len(of.Suffixes.all()) == 1 || !strings.Contains(err.Error(), "blocked at one suffix") {
+			t.Fatalf("Forms: %v", err)
+		}
+		return
+	}
+	b := Builder{Suffixes: of.Suffixes, Seed: of.Seed}
+	for _, w := range forms {
+		if err := b.Add(Allow, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := b.Build(t.Context())
+	if err != nil || !slices.Equal(allAddrs(s), allAddrs(again)) {
+		t.Fatalf("a space of %v is another: error %v", forms, err)
 	}
 }
 

@@ -31,7 +31,7 @@ besides; what they have is passed over when its turn comes.`
 // planned are the options of a scan that its plan has, and its shards have not.
 var planned = []string{
 	"target-ports", "blocklist-file", "allow-special", "allowlist-file", "seed", "shards", "probe-module", "probe-args", "probe-ttl", "probes", "source-port",
-	"rate", "ignore-blocklist-errors",
+	"rate", "ignore-blocklist-errors", "ipv6-suffix",
 }
 
 // planCommand writes plans.
@@ -97,6 +97,13 @@ func (j *job) makePlan(ctx context.Context) (*plan.Plan, error) {
 	for n := range e.Space.Prefixes() {
 		p.Networks = append(p.Networks, n.String())
 	}
+	windows, err := e.Space.Forms()
+	if err != nil {
+		return nil, err
+	}
+	if len(windows) > 0 {
+		p.Networks, p.Suffixes = append(p.Networks, windows...), j.o.suffixes
+	}
 	return p, nil
 }
 
@@ -130,6 +137,7 @@ func (j *job) readPlan() error {
 	}
 	j.networks, j.config.Key = p.Networks, &key
 	o.ports, o.module, o.moduleArgs, o.probes, o.ttl = p.Ports, p.Probe, p.ProbeArgs, int64(p.Tries), int64(p.TTL)
+	o.suffixes = p.Suffixes
 	o.seed, o.shards, o.sourcePorts = &p.Seed, int64(p.Shards), p.Sources
 	o.typed["shards"] = o.typed["shard"]
 	if !j.given("rate") && !j.given("bandwidth") {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/zmap-go/zmap/internal/sealed"
@@ -35,7 +35,8 @@ type Plan struct {
 	Seed      uint64    `json:"seed,string"`
 	Shards    uint32    `json:"shards"`
 	Key       string    `json:"key"`      // of the probes, 32 hexadecimal digits
-	Networks  []string  `json:"networks"` // the addresses to ask, without those that are blocked
+	Networks  []string  `json:"networks"` // the addresses to ask, without those that are blocked; of IPv6 windows
+	Suffixes  string    `json:"ipv6_suffixes,omitempty"`
 }
 
 // Create writes p to a new file, which its owner alone may read. What is there already stays: its key may be asked for.
@@ -98,10 +99,14 @@ func (p *Plan) check() error {
 	case p.Shards == 0 || p.Tries < 1 || p.Tries > 65535 || p.Rate < 0 || len(p.Networks) == 0:
 		return fmt.Errorf("is no plan: it has %d shards, %d tries, rate %v and %d networks", p.Shards, p.Tries, p.Rate, len(p.Networks))
 	}
+	var b target.Builder
 	for _, n := range p.Networks {
-		if _, err := netip.ParsePrefix(n); err != nil {
+		if b.Add(target.Allow, n) != nil || !strings.Contains(n, "/") {
 			return fmt.Errorf("is no plan: %.40q is no network", n)
 		}
+	}
+	if _, err := target.ParseSuffixes(p.Suffixes); err != nil {
+		return fmt.Errorf("is no plan: %w", err)
 	}
 	_, err = validate.ParsePorts(p.Sources)
 	return err
@@ -117,7 +122,11 @@ func (p *Plan) ProbeKey() (k validate.Key, err error) {
 
 // order returns the targets, and the cycle in which they are asked.
 func (p *Plan) order(ctx context.Context, ports target.Ports) (*target.Space, *permute.Cycle, error) {
-	b := target.Builder{Ports: ports}
+	suffixes, err := target.ParseSuffixes(p.Suffixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := target.Builder{Ports: ports, Suffixes: suffixes, Seed: p.Seed}
 	if err := b.AddAllowed("", p.Networks); err != nil {
 		return nil, nil, err
 	}
