@@ -37,6 +37,8 @@ func slips(t *testing.T) []slip {
 		{"Allowlist", func(c *Config) { c.Allowlist = list }},
 		{"Blocklist", func(c *Config) { c.Blocklist = "/no/such/list" }},
 		{"Pairs", func(c *Config) { c.Pairs = func(func(netip.AddrPort, error) bool) {} }},
+		{"Suffixes", func(c *Config) { c.Suffixes = "odd" }},
+		{"AliasCheck", func(c *Config) { c.AliasCheck, c.Checkpoint = true, &Checkpoint{Path: list + ".checkpoint"} }},
 		{"Exclude", func(c *Config) { c.Exclude = "/no/such/list" }},
 		{"AllowSpecial", func(c *Config) { c.AllowSpecial = []citizen.Class{"odd"} }},
 		{"AddressList", func(c *Config) { c.AddressList = list }},
