@@ -16,6 +16,7 @@ import (
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/dedup"
 	"github.com/zmap-go/zmap/link"
+	"github.com/zmap-go/zmap/probe"
 	"github.com/zmap-go/zmap/record"
 	"github.com/zmap-go/zmap/validate"
 )
@@ -32,13 +33,17 @@ func slips(t *testing.T) []slip {
 	if err := os.WriteFile(list, []byte("999.1.1.1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ntp, err := probe.New("ntp", probe.Args{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return []slip{
 		{"Networks", func(c *Config) { c.Networks = []string{"10.0.0.0/33"} }},
 		{"Allowlist", func(c *Config) { c.Allowlist = list }},
 		{"Blocklist", func(c *Config) { c.Blocklist = "/no/such/list" }},
 		{"Pairs", func(c *Config) { c.Pairs = func(func(netip.AddrPort, error) bool) {} }},
 		{"Suffixes", func(c *Config) { c.Suffixes = "odd" }},
-		{"AliasCheck", func(c *Config) { c.AliasCheck, c.Checkpoint = true, &Checkpoint{Path: list + ".checkpoint"} }},
+		{"AliasCheck", func(c *Config) { c.AliasCheck, c.Probe = true, ntp }},
 		{"Exclude", func(c *Config) { c.Exclude = "/no/such/list" }},
 		{"AllowSpecial", func(c *Config) { c.AllowSpecial = []citizen.Class{"odd"} }},
 		{"AddressList", func(c *Config) { c.AddressList = list }},

@@ -88,7 +88,6 @@ func TestPairsThatCannotBe(t *testing.T) {
 		"exclude each other":   {Pairs: pairsOf(one), AddressList: "testdata"},
 		"there are none":       {Pairs: pairsOf(nil)},
 		"line 7 is wrong":      {Pairs: broken},
-		"the blocklist has 2001:db8::/32, Documentation": {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("[2001:db8::1]:80")})},
 		"port 0 is none":       {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:0")})},
 	} {
 		c.Outputs, c.AllowSpecial = to(&table{}), private()
