@@ -84,11 +84,11 @@ func TestPairsThatCannotBe(t *testing.T) {
 	one := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}
 	broken := func(yield func(netip.AddrPort, error) bool) { yield(netip.AddrPort{}, errors.New("line 7 is wrong")) }
 	for want, c := range map[string]Config{
-		"leave Ports out":      {Pairs: pairsOf(one), Ports: "80"},
-		"exclude each other":   {Pairs: pairsOf(one), AddressList: "testdata"},
-		"there are none":       {Pairs: pairsOf(nil)},
-		"line 7 is wrong":      {Pairs: broken},
-		"port 0 is none":       {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:0")})},
+		"leave Ports out":    {Pairs: pairsOf(one), Ports: "80"},
+		"exclude each other": {Pairs: pairsOf(one), AddressList: "testdata"},
+		"there are none":     {Pairs: pairsOf(nil)},
+		"line 7 is wrong":    {Pairs: broken},
+		"port 0 is none":     {Pairs: pairsOf([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:0")})},
 	} {
 		c.Outputs, c.AllowSpecial = to(&table{}), private()
 		_, err := Run(t.Context(), c)
