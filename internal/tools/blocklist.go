@@ -2,12 +2,14 @@ package tools
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 
 	"github.com/zmap-go/zmap/target"
 )
@@ -29,7 +31,7 @@ type BlockConfig struct {
 
 // Blocklist copies to out those lines of in whose address may be scanned, unchanged, each address once.
 //
-// The address of a line is what comes before the first comma, blank or #, in the forms of inet_aton(3). A line without
+// The address of a line is what comes before the first comma, blank or #, in the forms of inet_aton(3), or one of IPv6. A line without
 // one, be it a comment, an empty line or one that begins with a blank, is copied as C zblocklist does, and the first ten
 // of them are logged as warnings. A line of more than 1 MiB is an error; the lines before it are copied.
 //
@@ -40,14 +42,14 @@ func Blocklist(ctx context.Context, cfg BlockConfig, in io.Reader, out io.Writer
 		return errors.New("there is no list to go by: give a --blocklist-file, an --allowlist-file, or both")
 	}
 	log := orDiscard(cfg.Log)
-	s := spaceConfig{allowlist: cfg.Allowlist, blocklist: cfg.Blocklist, ignoreErrors: cfg.IgnoreErrors}
-	space, err := s.space(ctx, log)
+	s := spaceConfig{allowlist: cfg.Allowlist, blocklist: cfg.Blocklist, ignoreErrors: cfg.IgnoreErrors, reachIPv6: true}
+	space, reach, err := s.space(ctx, log)
 	if err != nil {
 		return err
 	}
-	f := &lineFilter{cfg: cfg, space: space, out: bufio.NewWriterSize(out, outSize), warn: warnings{log: log}}
+	f := &lineFilter{cfg: cfg, space: space, reach: reach, out: bufio.NewWriterSize(out, outSize), warn: warnings{log: log}}
 	if !cfg.NoDuplicateChecking {
-		f.seen = newSeen()
+		f.seen, f.seen6 = newSeen(), make(map[netip.Addr]struct{})
 	}
 	q, cursors := newQueue(blockQueue, 1)
 	defer context.AfterFunc(ctx, q.stop)()
@@ -71,7 +73,9 @@ const batchSize = 256
 type lineFilter struct {
 	cfg   BlockConfig
 	space *target.Space
-	seen  *seen // nil if duplicates are kept
+	reach target.Reach
+	seen  *seen                   // nil if duplicates are kept
+	seen6 map[netip.Addr]struct{} // of IPv6, as seen: some 60 bytes each
 	lines splitter
 	out   *bufio.Writer
 	warn  warnings
@@ -135,7 +139,10 @@ func (f *lineFilter) run(ctx context.Context, c *cursor) error {
 func (f *lineFilter) line(line []byte) error {
 	c := candidate{line: line}
 	var ok bool
-	if c.addr, ok = parseAddr(token(line)); !ok {
+	switch c.addr, ok = parseAddr(token(line)); {
+	case ok:
+	case f.isIPv6(&c):
+	default:
 		f.warn.line(f.lines.number, line, "begins with no address")
 		c.verdict = keep
 		if f.cfg.IgnoreInputErrors {
@@ -148,6 +155,30 @@ func (f *lineFilter) line(line []byte) error {
 	}
 	return f.decide()
 }
+
+// isIPv6 decides about a line that begins with an address of IPv6, and says whether it does.
+func (f *lineFilter) isIPv6(c *candidate) bool {
+	word := token(c.line)
+	if len(word) > maxIPv6 || bytes.IndexByte(word, ':') < 0 {
+		return false
+	}
+	a, err := netip.ParseAddr(string(word))
+	if err != nil || a.Zone() != "" || a.Is4In6() {
+		return false
+	}
+	c.verdict = drop
+	if _, again := f.seen6[a]; again || !f.reach.Has(a) {
+		return true
+	}
+	if f.seen6 != nil {
+		f.seen6[a] = struct{}{}
+	}
+	c.verdict = keep
+	return true
+}
+
+// maxIPv6 is the length of the longest text of an address.
+const maxIPv6 = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
 // decide decides about the lines of the batch, and copies those that stay.
 func (f *lineFilter) decide() error {

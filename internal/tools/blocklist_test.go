@@ -34,6 +34,9 @@ func (s slowBlocklist) filter(text string) string {
 			word = line[:i]
 		}
 		addr, err := target.ParseAddr(word)
+		if err != nil && strings.Count(word, ":") > 1 {
+			addr, err = netip.ParseAddr(word)
+		}
 		if err != nil {
 			if !s.cfg.IgnoreInputErrors {
 				out.WriteString(line)
@@ -65,6 +68,9 @@ func (s slowBlocklist) allowed(addr netip.Addr) bool {
 func randomNetworks(r *rand.Rand, n int) (list []netip.Prefix, lines []string) {
 	for range n {
 		p := netip.PrefixFrom(addr4(10<<24|r.Uint32()>>8), 9+r.IntN(24)).Masked()
+		if r.IntN(4) == 0 {
+			p = netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x::/%d", r.IntN(8), 45+r.IntN(84)))
+		}
 		list, lines = append(list, p), append(lines, p.String())
 	}
 	return list, lines
@@ -79,7 +85,7 @@ func randomLine(r *rand.Rand) string {
 	addr := addr4(a).String()
 	forms := []string{
 		addr, addr, addr, addr, addr, fmt.Sprint(a), fmt.Sprintf("%#x", a), fmt.Sprintf("012.%d", a&0xffffff), fmt.Sprintf("10.%#o", a&0xffffff),
-		"0.0.0.0", "", " " + addr, "www.example.com", "10.0.0.256", "10.0.0.0.1", "#" + addr, "\x00", "\xff\xfe", "::1", addr + "/32", "," + addr,
+		"0.0.0.0", "", " " + addr, "www.example.com", "10.0.0.256", "10.0.0.0.1", "#" + addr, "\x00", "\xff\xfe", "::1", "2001:db8:" + fmt.Sprintf("%x", a&7) + "::" + fmt.Sprintf("%x", a>>8&3), "2001:db8:::", addr + "/32", "," + addr,
 	}
 	tails := []string{"", "", "", "", "\r", ",80", " # comment", "#x", "\tx", "," + strings.Repeat("long ", r.IntN(300)), " " + addr}
 	return forms[r.IntN(len(forms))] + tails[r.IntN(len(tails))]

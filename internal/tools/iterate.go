@@ -110,7 +110,8 @@ func (c *IterateConfig) space(ctx context.Context) (*target.Space, error) {
 			log.Warn(fmt.Sprintf("%d target ports are named more than once; each is printed once", n))
 		}
 	}
-	return s.space(ctx, log)
+	space, _, err := s.space(ctx, log)
+	return space, err
 }
 
 // seedOr returns the seed, or a random number if there is none.
