@@ -14,6 +14,7 @@ import (
 
 	"github.com/zmap-go/zmap/citizen"
 	"github.com/zmap-go/zmap/lab"
+	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
 )
 
@@ -41,9 +42,13 @@ func scanIPv6(networks ...string) (Config, *table) {
 func TestScanIPv6(t *testing.T) {
 	_, hosts := worldIPv6(t)
 	window := prefix("2001:db8:f::/48")
-	for _, link := range []string{"socket", "xdp", "ring", "raw"} {
+	for _, by := range []struct {
+		way string
+		rst link.RSTPolicy
+	}{{"socket", link.RSTPass}, {"xdp", link.RSTPass}, {"ring", link.RSTPass}, {"raw", link.RSTPass}, {"xdp", link.RSTReset}} {
+		way := by.way
 		c, rows := scanIPv6("2001:db8:f::/48-64", "10.13.0.0/24")
-		c.Link, c.Rate = link, 50_000
+		c.Link, c.RST, c.Rate = way, by.rst, 50_000
 		r := run(t, c)
 		want := map[classed]bool{}
 		for _, h := range hosts {
@@ -59,9 +64,9 @@ func TestScanIPv6(t *testing.T) {
 		for a := range addrsOf(prefix("10.13.0.0/24")) {
 			want[classed{a, "synack"}] = true
 		}
-		eachOnce(t, link, rows.classes(), maps.Keys(want))
-		if r.Targets != 1<<16+256 || r.Sent != r.Targets || r.Link != link {
-			t.Errorf("%s: %d targets by %s, %d sent", link, r.Targets, r.Link, r.Sent)
+		eachOnce(t, way, rows.classes(), maps.Keys(want))
+		if r.Targets != 1<<16+256 || r.Sent != r.Targets || r.Link != way {
+			t.Errorf("%s: %d targets by %s, %d sent", way, r.Targets, r.Link, r.Sent)
 		}
 	}
 }

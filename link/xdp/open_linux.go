@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -93,8 +91,6 @@ func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error)
 	switch {
 	case cfg.Receive != "" && cfg.Receive != cfg.Interface:
 		return cfg, nil, &link.UnsupportedError{Feature: "XDP that receives on another interface than it sends on"}
-	case policiesForIPv6(&cfg.Filter):
-		return cfg, nil, &link.UnsupportedError{Feature: "XDP policy about segments of IPv6 (nftables has one)"}
 	case cfg.Rate > 0 && cfg.Rate < leastRate && !cfg.Filter.Withholds():
 		return cfg, nil, fmt.Errorf("%w below %d packets a second", link.ErrNeedless, leastRate)
 	case cfg.Batch == 0:
@@ -106,11 +102,6 @@ func prepare(ctx context.Context, cfg link.Config) (link.Config, *device, error)
 	}
 	dev, err := lookUp(cfg)
 	return cfg, dev, err
-}
-
-// policiesForIPv6 says whether segments to our IPv6 addresses are to be kept from the kernel, which the program does for IPv4 alone.
-func policiesForIPv6(f *link.Filter) bool {
-	return f.Withholds() && slices.ContainsFunc(f.Local, netip.Addr.Is6)
 }
 
 // attach attaches the programs of the trace points, then the tap.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -221,13 +222,87 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// synack6 is synack for IPv6, without a tag.
+func synack6(src, dst netip.AddrPort) []byte {
+	b := []byte("\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x86\xdd\x60\x0a\xbc\xde\x00\x18\x06\x3a")
+	b = append(append(b, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, src.Port())
+	b = binary.BigEndian.AppendUint16(b, dst.Port())
+	return append(b, "\x01\x02\x03\x04\xa1\xb2\xc3\xd4\x60\x12\xff\xff\x00\x00\x00\x00\x02\x04\x05\xb4"...)
+}
+
+// TestPoliciesIPv6 is TestPolicies and TestReset for IPv6.
+func TestPoliciesIPv6(t *testing.T) {
+	host, us := netip.MustParseAddrPort("[2001:db8::3]:80"), netip.MustParseAddr("2001:db8:ffff::1")
+	b := newBench(t, link.Filter{TCP: link.TCPAnswers, Snap: 96, Local: []netip.Addr{us}, Ports: []link.PortRange{
+		{First: 1000, Last: 1999}, {First: 2000, Last: 2999, RST: link.RSTReset}, {First: 3000, Last: 3999, RST: link.RSTHandover}, {First: 4000, Last: 4999, RST: link.RSTOneshot},
+	}})
+	const ip, tcp = 14, 14 + 40
+	extended := func(f []byte) { // eight bytes of options before the segment
+		f[ip+6], f[ip+5] = 60, f[ip+5]+8
+		copy(f[tcp:], append([]byte{6, 0, 1, 4, 0, 0, 0, 0}, f[tcp:tcp+16]...))
+	}
+	for _, c := range []struct {
+		name   string
+		port   uint16
+		change func(frame []byte)
+		want   uint32
+		copied bool
+	}{
+		{"pass", 1500, nil, xdpPass, true},
+		{"reset", 2500, nil, xdpTX, true},
+		{"handover", 3500, nil, xdpDrop, true},
+		{"oneshot", 4500, nil, xdpDrop, true},
+		{"port of nobody", 5000, nil, xdpPass, false},
+		{"a refusal needs no reset", 2500, func(f []byte) { f[tcp+13] = 0x14 }, xdpDrop, true},
+		{"extension headers", 2500, extended, xdpPass, true},
+		{"another address", 2500, func(f []byte) { f[ip+39]++ }, xdpPass, false},
+	} {
+		frame := synack6(host, netip.AddrPortFrom(us, c.port))
+		if c.change != nil {
+			c.change(frame)
+		}
+		action, left, copied := b.show(frame)
+		if action != c.want || (copied != nil) != c.copied {
+			t.Errorf("%s: action %d, copied %v: want %d, %v", c.name, action, copied != nil, c.want, c.copied)
+		}
+		if action != xdpTX {
+			if !bytes.Equal(left, frame) {
+				t.Errorf("%s: the frame is changed:\n%x\n%x", c.name, frame, left)
+			}
+			continue
+		}
+		want := []byte("\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x86\xdd\x60\x00\x00\x00\x00\x14\x06\x40")
+		want = append(append(want, us.AsSlice()...), host.Addr().AsSlice()...)
+		segment := []byte("\x09\xc4\x00\x50\xa1\xb2\xc3\xd4\x00\x00\x00\x00\x50\x04\x00\x00\x00\x00\x00\x00")
+		binary.BigEndian.PutUint16(segment[16:], slowSum(us.AsSlice(), host.Addr().AsSlice(), []byte{0, 6, 0, 20}, segment))
+		if diff := cmp.Diff(append(want, segment...), left); diff != "" {
+			t.Errorf("RST differs (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // TestOwnConnectionsArePassed makes a real connection, and shows the program packets that belong to it.
 func TestOwnConnectionsArePassed(t *testing.T) {
 	needBPF(t)
-	server, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("0"), 0))
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		checkOwnConnections(t, address)
+	}
+}
+
+func checkOwnConnections(t *testing.T, address string) {
+	t.Helper()
+	synack := func(src, dst netip.AddrPort, vlan bool) []byte {
+		if src.Addr().Is6() {
+			return synack6(src, dst)
+		}
+		return synack(src, dst, vlan)
+	}
+	server, err := net.Listen("tcp", address)
 	must(t, err)
 	defer server.Close()
-	client, err := net.Dial("tcp4", server.Addr().String())
+	client, err := net.Dial("tcp", server.Addr().String())
 	must(t, err)
 	defer client.Close()
 	peer := netip.MustParseAddrPort(client.RemoteAddr().String())
@@ -239,7 +314,7 @@ func TestOwnConnectionsArePassed(t *testing.T) {
 			t.Fatal("this kernel cannot watch connections begin")
 		}
 		defer func() { must(t, w.close()) }()
-		later, err := net.Dial("tcp4", server.Addr().String())
+		later, err := net.Dial("tcp", server.Addr().String())
 		must(t, err)
 		defer later.Close()
 		for name, watch := range map[string]*watch{"asking": nil, "watching": w} {

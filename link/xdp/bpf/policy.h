@@ -39,18 +39,33 @@ static __always_inline int has_socket(struct xdp_md *ctx, struct view *v, __u32 
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
-	struct ipv4 ip;
 	__be16 ends[2];
 
 	if (watched && policy == POLICY_RESET && (v->flags & TCP_SYN) && !is_used(v->port))
 		return 0;
-	if (LOAD(ctx, v->ip, &ip) || LOAD(ctx, v->transport, &ends))
+	if (LOAD(ctx, v->transport, &ends))
 		return 1;
-	tuple.ipv4.saddr = ip.src;
-	tuple.ipv4.daddr = ip.dst;
-	tuple.ipv4.sport = ends[0];
-	tuple.ipv4.dport = ends[1];
-	sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (v->six) {
+		struct ipv6 ip;
+
+		if (LOAD(ctx, v->ip, &ip))
+			return 1;
+		__builtin_memcpy(tuple.ipv6.saddr, ip.src, sizeof(ip.src));
+		__builtin_memcpy(tuple.ipv6.daddr, ip.dst, sizeof(ip.dst));
+		tuple.ipv6.sport = ends[0];
+		tuple.ipv6.dport = ends[1];
+		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		struct ipv4 ip;
+
+		if (LOAD(ctx, v->ip, &ip))
+			return 1;
+		tuple.ipv4.saddr = ip.src;
+		tuple.ipv4.daddr = ip.dst;
+		tuple.ipv4.sport = ends[0];
+		tuple.ipv4.dport = ends[1];
+		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
 	if (!sk)
 		return 0;
 	bpf_sk_release(sk);
@@ -78,6 +93,27 @@ static __always_inline __u32 sum_of(const void *from, __u32 len)
 #define RESET_TTL 64
 #define DONT_FRAGMENT 0x4000
 
+/* Makes the RST of a segment, but for its checksum. */
+static __always_inline void make_reset(struct tcp *tcp)
+{
+	*tcp = (struct tcp){
+		.src = tcp->dst,
+		.dst = tcp->src,
+		.seq = tcp->ack,
+		.words = (TCP_LEN / 4) << 4,
+		.flags = TCP_RST,
+	};
+}
+
+static __always_inline void turn_ether(struct ether *ether)
+{
+	__u8 mac[6];
+
+	__builtin_memcpy(mac, ether->dst, 6);
+	__builtin_memcpy(ether->dst, ether->src, 6);
+	__builtin_memcpy(ether->src, mac, 6);
+}
+
 /* Turns a SYN-ACK round into the RST that this host's own stack would answer it with (RFC 9293 section 3.10.7.1: the sequence
  * number is what was acknowledged, and nothing is acknowledged). */
 static __always_inline int reset(struct xdp_md *ctx, struct view *v)
@@ -85,7 +121,6 @@ static __always_inline int reset(struct xdp_md *ctx, struct view *v)
 	struct ether *ether;
 	struct ipv4 *ip;
 	struct tcp *tcp;
-	__u8 mac[6];
 	__u32 at = v->ip & 31; /* 14, or 18 or 22 behind tags: the verifier wants a bound */
 
 	if (bpf_xdp_adjust_tail(ctx, (int)(at + IPV4_LEN + TCP_LEN) - (int)bpf_xdp_get_buff_len(ctx)))
@@ -95,9 +130,7 @@ static __always_inline int reset(struct xdp_md *ctx, struct view *v)
 	tcp = (void *)(ip + 1);
 	if ((void *)(ether + 1) > (void *)(long)ctx->data_end || (void *)(tcp + 1) > (void *)(long)ctx->data_end)
 		return XDP_DROP;
-	__builtin_memcpy(mac, ether->dst, 6);
-	__builtin_memcpy(ether->dst, ether->src, 6);
-	__builtin_memcpy(ether->src, mac, 6);
+	turn_ether(ether);
 	*ip = (struct ipv4){
 		.version_words = 0x45,
 		.len = bpf_htons(IPV4_LEN + TCP_LEN),
@@ -108,14 +141,37 @@ static __always_inline int reset(struct xdp_md *ctx, struct view *v)
 		.dst = ip->src,
 	};
 	ip->check = fold(sum_of(ip, sizeof(*ip)));
-	*tcp = (struct tcp){
-		.src = tcp->dst,
-		.dst = tcp->src,
-		.seq = tcp->ack,
-		.words = (TCP_LEN / 4) << 4,
-		.flags = TCP_RST,
-	};
+	make_reset(tcp);
 	tcp->check = fold(sum_of(tcp, sizeof(*tcp)) + sum_of(&ip->src, 8) + bpf_htons(PROTO_TCP) + bpf_htons(TCP_LEN));
+	return XDP_TX;
+}
+
+/* Is reset for IPv6. */
+static __always_inline int reset6(struct xdp_md *ctx, struct view *v)
+{
+	struct ether *ether;
+	struct ipv6 *ip;
+	struct tcp *tcp;
+	__u32 at = v->ip & 31;
+	__be32 src[4];
+
+	if (bpf_xdp_adjust_tail(ctx, (int)(at + IPV6_LEN + TCP_LEN) - (int)bpf_xdp_get_buff_len(ctx)))
+		return XDP_PASS;
+	ether = (void *)(long)ctx->data;
+	ip = (void *)(long)ctx->data + at;
+	tcp = (void *)(ip + 1);
+	if ((void *)(ether + 1) > (void *)(long)ctx->data_end || (void *)(tcp + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	turn_ether(ether);
+	__builtin_memcpy(src, ip->dst, sizeof(src));
+	__builtin_memcpy(ip->dst, ip->src, sizeof(src));
+	__builtin_memcpy(ip->src, src, sizeof(src));
+	ip->version_flow = bpf_htonl(6 << 28);
+	ip->payload = bpf_htons(TCP_LEN);
+	ip->next = PROTO_TCP;
+	ip->hops = RESET_TTL;
+	make_reset(tcp);
+	tcp->check = fold(sum_of(tcp, sizeof(*tcp)) + sum_of(ip->src, 32) + bpf_htons(PROTO_TCP) + bpf_htons(TCP_LEN));
 	return XDP_TX;
 }
 
@@ -137,5 +193,5 @@ static __always_inline int take_candidate(struct xdp_md *ctx, struct view *v)
 		return XDP_DROP;
 	if (v->flags & TCP_RST)
 		return XDP_DROP;
-	return reset(ctx, v);
+	return v->six ? reset6(ctx, v) : reset(ctx, v);
 }

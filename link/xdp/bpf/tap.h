@@ -90,7 +90,8 @@ struct view {
 	__u32 transport; /* offset of what is behind it and its extensions */
 	__u8 proto;
 	__u8 flags;      /* of a TCP segment */
-	__u8 simple;     /* IPv4 without options */
+	__u8 simple;     /* IPv4 without options, or IPv6 without extension headers */
+	__u8 six;        /* IPv6 */
 	__be16 port;     /* destination port of a segment or datagram */
 	struct address dst;
 };
@@ -135,6 +136,7 @@ static __always_inline int view_ipv4(struct xdp_md *ctx, struct view *v)
 	map_address(&v->dst, ip.dst);
 	v->proto = ip.proto;
 	v->transport = v->ip + len;
+	v->six = 0;
 	v->simple = len == IPV4_LEN && !(ip.fragment & bpf_htons(0x2000));
 	return is_local(&v->dst);
 }
@@ -175,6 +177,8 @@ static __always_inline int view_ipv6(struct xdp_md *ctx, struct view *v)
 		v->transport += len;
 	}
 	v->proto = next;
+	v->six = 1;
+	v->simple = v->transport == v->ip + IPV6_LEN;
 	return 1;
 }
 
@@ -278,6 +282,7 @@ static __always_inline int view_plain(struct xdp_md *ctx, struct view *v)
 	v->transport = ETHER_LEN + IPV4_LEN;
 	v->proto = PROTO_TCP;
 	v->simple = 1;
+	v->six = 0;
 	return PLAIN_WANTED;
 }
 
