@@ -153,8 +153,11 @@ func (j *job) explainPace(s *sheet, e *zmap.Explanation) {
 
 // explainLoad says what networks at the other end see.
 func (j *job) explainLoad(s *sheet, e *zmap.Explanation) {
-	s.heading("Load on others")
 	l := &e.Load
+	if l.Nets == 0 { // all is of IPv6, where an address or a few are asked in each network
+		return
+	}
+	s.heading("Load on others")
 	s.row("networks of 256 (/24)", "%s, up to %s asked in each", grouped(l.Nets), count(l.Addrs, "address", "addresses"))
 	s.row("probes for one of them", "%s at most, at random moments", grouped(l.Probes))
 	switch {
