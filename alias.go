@@ -46,7 +46,7 @@ func (s *setup) aliasFields(notes []record.Field) ([]record.Field, error) {
 
 // aliases is what the engine is to know about looking for aliases, nil if it is not to. Only addresses that the lists allow are asked.
 func (s *setup) aliases(c *course, plan *Plan) *engine.Aliases {
-	if !s.AliasCheck || s.DryRun != nil {
+	if !s.AliasCheck {
 		return nil
 	}
 	reach := s.lists.builder.Reach()

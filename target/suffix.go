@@ -113,12 +113,12 @@ func (s *suffix) behind(network wide, host uint8, seed uint64) wide {
 	if !s.random {
 		return s.value
 	}
-	hi := Stir(Stir(seed^network.hi) ^ network.lo)
-	return wide{hi, Stir(hi + 0x9e3779b97f4a7c15)}.and(mask(host))
+	hi := stir(stir(seed^network.hi) ^ network.lo)
+	return wide{hi, stir(hi + 0x9e3779b97f4a7c15)}.and(mask(host))
 }
 
-// Stir is the last step of SplitMix64 (G. Steele, D. Lea and C. Flood, 2014): each bit of the result depends on all of x.
-func Stir(x uint64) uint64 {
+// stir is the last step of SplitMix64 (G. Steele, D. Lea and C. Flood, 2014): each bit of the result depends on all of x.
+func stir(x uint64) uint64 {
 	x ^= x >> 30
 	x *= 0xbf58476d1ce4e5b9
 	x ^= x >> 27

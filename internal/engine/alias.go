@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
@@ -80,11 +81,14 @@ func netOf(a netip.Addr) (net uint64, which int) {
 
 // addr returns the address of a network that is asked behind a value of four bits.
 func (x *aliasing) addr(net uint64, which int) netip.Addr {
-	lo := target.Stir(target.Stir(x.Seed^net) + uint64(which))
-	var b [16]byte
+	var b [17]byte
 	binary.BigEndian.PutUint64(b[:8], net)
-	binary.BigEndian.PutUint64(b[8:], uint64(which)<<60|lo>>4)
-	return netip.AddrFrom16(b)
+	binary.BigEndian.PutUint64(b[8:], x.Seed)
+	b[16] = byte(which)
+	random := sha256.Sum256(b[:])
+	copy(b[8:16], random[:])
+	b[8] = byte(which)<<4 | b[8]&0x0f
+	return netip.AddrFrom16([16]byte(b[:16]))
 }
 
 // heard takes an answer from an address that is no target, and says whether it is one of those that were asked.
