@@ -110,7 +110,7 @@ func TestListedWide(t *testing.T) {
 			continue
 		}
 		n := 500
-		if i%3 == 0 {
+		if i == len(groupGrids)-1 { // by the other way, which is slow to check
 			n = fewQuestions
 		}
 		list := randomIndexes(r, g, n)
