@@ -1,6 +1,7 @@
 package zmap
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zmap-go/zmap/citizen"
+	"github.com/zmap-go/zmap/grab"
 	"github.com/zmap-go/zmap/lab"
 	"github.com/zmap-go/zmap/link"
 	"github.com/zmap-go/zmap/probe"
@@ -311,5 +313,34 @@ func TestScanIPv6Whole(t *testing.T) {
 		r.Targets, r.SendEnd.Sub(r.SendStart).Round(time.Millisecond), len(want), missed, doubled, wrong, len(errors), 256)
 	if r.Targets != 1<<20 || len(want) != 1<<16 || missed+doubled+wrong > 0 || len(errors) != 4096-256 {
 		t.Error("not all were found, each once")
+	}
+}
+
+// endOf is a grab that waits for the host to hang up, which hosts of the lab do.
+type endOf struct{}
+
+func (endOf) Describe() grab.Description { return grab.Description{Name: "end", Port: 80} }
+
+func (endOf) Grab(_ context.Context, s *grab.Session) (any, error) {
+	n, err := s.Conn.Read(make([]byte, 1))
+	return n, err
+}
+
+// TestGrabOverIPv6 goes on over the connections that the scan has begun, by links that withhold them from the kernel in different ways.
+func TestGrabOverIPv6(t *testing.T) {
+	worldIPv6(t)
+	for _, way := range []string{"socket", "xdp"} {
+		c, rows := scanIPv6("2001:db8::/56-64", "10.13.0.0/28")
+		c.Link, c.Grab = way, &Grab{Module: endOf{}, Transport: grab.Oneshot}
+		r := run(t, c)
+		closed := map[netip.Addr]int{}
+		for _, x := range rows.rows {
+			if strings.Contains(x.get("data").Text(), "connection-closed") || strings.Contains(string(x.get("data").Bytes()), "connection-closed") {
+				closed[x.addr("saddr")]++
+			}
+		}
+		if len(closed) != 256+16 || r.Link != way {
+			t.Errorf("%s: %d hosts were asked on, want %d: %+v", r.Link, len(closed), 256+16, r.Grabs)
+		}
 	}
 }
