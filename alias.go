@@ -50,8 +50,5 @@ func (s *setup) aliases(c *course, plan *Plan) *engine.Aliases {
 		return nil
 	}
 	reach := s.lists.builder.Reach()
-	return &engine.Aliases{Seed: plan.Seed, Reach: func(a netip.Addr) bool {
-		kept := c.kept.Load()
-		return reach.Has(a) && (kept == nil || !kept.Excludes(a))
-	}}
+	return &engine.Aliases{Seed: plan.Seed, Reach: func(a netip.Addr) bool { return reach.Has(a) && !c.passedOver(a) }}
 }

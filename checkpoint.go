@@ -10,7 +10,6 @@ import (
 	"iter"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -164,23 +163,17 @@ func portText(p target.Ports) string {
 	return strings.Join(parts, ",")
 }
 
-// prefixTexts are networks as text.
-func prefixTexts(list []netip.Prefix) []string {
-	out := make([]string, len(list))
-	for i, p := range list {
-		out[i] = p.String()
-	}
-	return out
-}
-
 // digest is the targets in a form that can be compared: their number, and a sum of what they come from.
 func (c *course) digest() string {
 	h := sha256.New()
 	for p := range c.space.Prefixes() {
 		fmt.Fprintln(h, p)
 	}
-	for _, w := range slices.Concat(c.space.Windows(), prefixTexts(c.space.BlockedIPv6())) {
+	for _, w := range c.space.Windows() {
 		fmt.Fprintln(h, w)
+	}
+	for _, p := range c.space.BlockedIPv6() {
+		fmt.Fprintln(h, p)
 	}
 	var b [8]byte
 	each := func(indexes iter.Seq[uint64]) {

@@ -213,7 +213,7 @@ func (c *course) excluded() func(netip.Addr) bool {
 	if c.kept.Load() == nil {
 		return nil
 	}
-	return func(a netip.Addr) bool { return c.kept.Load().Excludes(a) }
+	return c.passedOver
 }
 
 // excluder returns what reads Config.Exclude again.
@@ -232,8 +232,13 @@ func (s *setup) excluder(c *course) func(context.Context) error {
 
 // mayAsk says whether an address is one of those that the scan may ask.
 func (c *course) mayAsk(a netip.Addr) bool {
+	return c.space.Contains(a) && !c.passedOver(a)
+}
+
+// passedOver says whether Config.Exclude names an address.
+func (c *course) passedOver(a netip.Addr) bool {
 	kept := c.kept.Load()
-	return c.space.Contains(a) && (kept == nil || !kept.Excludes(a))
+	return kept != nil && kept.Excludes(a)
 }
 
 // indexes is one more than the highest index of a target in space.

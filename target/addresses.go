@@ -141,16 +141,12 @@ func (s *Space) Intersect(l *List) (*Space, error) {
 			i = j
 		}
 	}
-	var six []span6
-	for _, a := range l.six.list {
-		if _, ok := s.six.row(a); ok {
-			six = append(six, span6{a, a})
-		}
-	}
+	six := l.six.spans()
+	six = subtract6(six, s.six.without(six))
 	if out.count() == 0 && len(six) == 0 {
 		return nil, s.noneListed(l)
 	}
-	if err := out.six.grow(0, suffix{}, 0, union6(six)); err != nil {
+	if err := out.six.grow(0, suffix{}, 0, six); err != nil {
 		return nil, err
 	}
 	out.finish()

@@ -70,21 +70,21 @@ func (b *Builder) explain(all rules) error {
 		e.Advice = ""
 		return e
 	}
-	e.wanted, e.wanted6 = union(spansOf(allow)), b.named6()
+	e.wanted, e.wanted6 = union(spansOf(allow)), spans6Of(all.allow6)
 	var text strings.Builder
-	for i, r := range allow {
-		if i == explainLines {
-			fmt.Fprintf(&text, "\n  and %d more", len(allow)-i)
-			break
+	line := func(i int, what, covered string) {
+		if i < explainLines {
+			fmt.Fprintf(&text, "\n  %s is covered by %s", what, covered)
 		}
-		fmt.Fprintf(&text, "\n  %s is covered by %s", b.describe(r), b.covers(r.span(), block))
 	}
-	for i, r := range all.allow6[:min(len(all.allow6), max(0, explainLines-len(allow)))] {
-		if len(allow)+i == explainLines-1 && len(all.allow6) > i+1 {
-			fmt.Fprintf(&text, "\n  and %d more", len(all.allow6)-i)
-			break
-		}
-		fmt.Fprintf(&text, "\n  %s (%s) is covered by %s", r, originOf(b.sources, r.rule()), b.covers6(r, all.block6))
+	for i, r := range allow[:min(len(allow), explainLines)] {
+		line(i, b.describe(r), b.covers(r.span(), block))
+	}
+	for i, r := range all.allow6[:min(len(all.allow6), explainLines)] {
+		line(len(allow)+i, fmt.Sprintf("%s (%s)", r, originOf(b.sources, r.rule())), b.covers6(r, all.block6))
+	}
+	if more := len(allow) + len(all.allow6) - explainLines; more > 0 {
+		fmt.Fprintf(&text, "\n  and %d more", more)
 	}
 	e.Reason = "the blocklist covers all that is allowed" + text.String()
 	return e

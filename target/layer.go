@@ -29,7 +29,6 @@ const mostRows = 1 << 62
 
 // newLayer returns the layer of what spans hold: whole networks, as union6 returns them. ok is false if they are too many.
 func newLayer(host uint8, x suffix, seed uint64, spans []span6) (l *layer, ok bool) {
-	x.value = x.value.and(mask(host))
 	l = &layer{host: host, suffix: x, seed: seed, runs: make([]run6, 0, len(spans)+1)}
 	for _, s := range spans {
 		n := s.hi.sub(s.lo).right(host)

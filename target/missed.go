@@ -34,24 +34,13 @@ func (s *Space) missed(l *List) []span {
 // missed6 is missed for IPv6.
 func (s *Space) missed6(l *List) []span6 {
 	if l != nil {
-		var missed []span6
-		for _, x := range s.listed6(l) {
-			for a := x.lo; ; a = a.add(wide{0, 1}) {
-				if _, ok := s.six.row(a); !ok {
-					missed = append(missed, span6{a, a})
-				}
-				if a == x.hi {
-					break
-				}
-			}
-		}
-		return union6(missed)
+		return s.six.without(s.listed6(l))
 	}
 	have := s.six.networks()
 	var missed []span6
 	for _, r := range s.allow6 {
 		want := span6Of(r.prefix)
-		if i, _ := slices.BinarySearchFunc(have, want.lo, func(x span6, lo wide) int { return x.hi.compare(lo) }); i == len(have) || !have[i].overlaps(want) {
+		if _, ok := overlap6(have, want); !ok {
 			missed = append(missed, want)
 		}
 	}
@@ -62,11 +51,7 @@ func (s *Space) missed6(l *List) []span6 {
 func (s *Space) listed6(l *List) []span6 {
 	listed := l.six.spans()
 	if len(s.allow)+len(s.allow6) > 0 {
-		var named []span6
-		for _, r := range s.allow6 {
-			named = append(named, span6Of(r.prefix))
-		}
-		listed = subtract6(listed, subtract6(listed, union6(named)))
+		listed = subtract6(listed, subtract6(listed, spans6Of(s.allow6)))
 	}
 	return listed
 }
@@ -90,7 +75,7 @@ func (e *rules) without(wanted []span, wanted6 []span6, drop func(Origin) bool) 
 				}
 			}
 		}
-		for _, x := range subtract6(wanted6, union6(e.kept6(wanted6, drop))) {
+		for _, x := range subtract6(wanted6, spans6Of(e.kept6(wanted6, drop))) {
 			for p := range x.prefixes {
 				if !yield(p) {
 					return
@@ -112,11 +97,11 @@ func (e *rules) kept(from []span, drop func(Origin) bool) []rule {
 }
 
 // kept6 is kept for IPv6.
-func (e *rules) kept6(from []span6, drop func(Origin) bool) []span6 {
-	var kept []span6
+func (e *rules) kept6(from []span6, drop func(Origin) bool) []rule6 {
+	var kept []rule6
 	for _, r := range e.block6 {
 		if len(from) > 0 && !drop(originOf(e.sources, r.rule())) {
-			kept = append(kept, span6Of(r.prefix))
+			kept = append(kept, r)
 		}
 	}
 	return kept

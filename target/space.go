@@ -49,10 +49,10 @@ func (s *Space) finish() {
 // Addrs returns the number of addresses.
 func (s *Space) Addrs() uint64 { return s.rows4 + s.six.rows }
 
-// IPv4 and IPv6 return how many of them are of which family.
+// IPv4 returns how many of them are of IPv4.
 func (s *Space) IPv4() uint64 { return s.rows4 }
 
-// IPv6 is explained at IPv4.
+// IPv6 returns how many of them are of IPv6.
 func (s *Space) IPv6() uint64 { return s.six.rows }
 
 // Rows returns the number of rows, that of the addresses. Rows and Cols are what a permutation needs to know.

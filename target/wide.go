@@ -141,8 +141,17 @@ func subtract6(a, b []span6) []span6 {
 	return out
 }
 
-// in6 says whether an address is in one of the spans, which are as union6 returns them.
+// overlap6 returns the first of the spans, which are as union6 returns them, that has a part of another, false if there is none.
+func overlap6(spans []span6, with span6) (span6, bool) {
+	i, _ := slices.BinarySearchFunc(spans, with.lo, func(s span6, a wide) int { return s.hi.compare(a) })
+	if i == len(spans) || !spans[i].overlaps(with) {
+		return span6{}, false
+	}
+	return spans[i], true
+}
+
+// in6 says whether an address is in one of the spans.
 func in6(spans []span6, a wide) bool {
-	i, _ := slices.BinarySearchFunc(spans, a, func(s span6, a wide) int { return s.hi.compare(a) })
-	return i < len(spans) && !a.less(spans[i].lo)
+	_, in := overlap6(spans, span6{a, a})
+	return in
 }

@@ -92,12 +92,11 @@ func (b *Builder) OnlyIPv6(l *List) {
 
 // build6 returns what is asked over IPv6, and what is blocked there.
 func (b *Builder) build6() (*layers, []span6, error) {
-	x, blocked := &layers{}, b.blocked6()
+	x, blocked := &layers{}, spans6Of(b.lists[Block].six)
 	if b.only != nil {
 		singles := b.only.spans()
 		if b.lists[Allow].given {
-			named := b.named6()
-			singles = subtract6(singles, subtract6(singles, named))
+			singles = subtract6(singles, subtract6(singles, spans6Of(b.lists[Allow].six)))
 		}
 		return x, blocked, x.grow(0, suffix{}, 0, subtract6(singles, blocked))
 	}
@@ -145,7 +144,7 @@ type Reach struct {
 
 // Reach returns what the entries so far let one contact.
 func (b *Builder) Reach() Reach {
-	return Reach{all: !b.lists[Allow].given, named: b.named6(), blocked: b.blocked6()}
+	return Reach{all: !b.lists[Allow].given, named: spans6Of(b.lists[Allow].six), blocked: spans6Of(b.lists[Block].six)}
 }
 
 // Has says whether an IPv6 address is within reach. It does not allocate.
@@ -157,22 +156,13 @@ func (r *Reach) Has(a netip.Addr) bool {
 	return (r.all || in6(r.named, w)) && !in6(r.blocked, w)
 }
 
-// blocked6 returns what the block entries name.
-func (b *Builder) blocked6() []span6 {
-	var blocked []span6
-	for _, r := range b.lists[Block].six {
-		blocked = append(blocked, span6Of(r.prefix))
+// spans6Of returns what the entries name, as union6 does.
+func spans6Of(rules []rule6) []span6 {
+	spans := make([]span6, len(rules))
+	for i, r := range rules {
+		spans[i] = span6Of(r.prefix)
 	}
-	return union6(blocked)
-}
-
-// named6 returns what the allow entries name.
-func (b *Builder) named6() []span6 {
-	var named []span6
-	for _, r := range b.lists[Allow].six {
-		named = append(named, span6Of(r.prefix))
-	}
-	return union6(named)
+	return union6(spans)
 }
 
 // distinct returns those suffixes that differ in their last bits.
@@ -228,13 +218,34 @@ func (s span6) single() bool {
 	return n.hi == 0 && n.lo < fewSingles
 }
 
-// others returns the spans without the single addresses that a layer has.
+// others returns the spans without the addresses that a layer has, but for spans of many addresses.
 func (x *layers) others(spans []span6) []span6 {
-	var theirs []span6
+	var few, many []span6
 	for _, s := range spans {
-		if len(x.list) == 0 || !s.single() {
-			continue
+		if s.single() {
+			few = append(few, s)
+		} else {
+			many = append(many, s)
 		}
+	}
+	return union6(append(x.without(few), many...))
+}
+
+// without returns the spans without the addresses that a layer has. It looks at all their addresses, one by one, if there are windows.
+func (x *layers) without(spans []span6) []span6 {
+	var theirs []span6
+	windows := false
+	for _, l := range x.list {
+		if windows = windows || l.host > 0; l.host == 0 {
+			theirs = slices.AppendSeq(theirs, l.spans)
+		}
+	}
+	spans = subtract6(spans, union6(theirs))
+	if !windows {
+		return spans
+	}
+	theirs = nil
+	for _, s := range spans {
 		for a := s.lo; ; a = a.add(wide{0, 1}) {
 			if _, has := x.row(a); has {
 				theirs = append(theirs, span6{a, a})
@@ -261,9 +272,9 @@ func (x *layers) clash(host uint8, s suffix, spans []span6) error {
 		}
 		theirs := slices.Collect(l.spans)
 		for _, mine := range spans {
-			if i, _ := slices.BinarySearchFunc(theirs, mine.lo, func(t span6, a wide) int { return t.hi.compare(a) }); i < len(theirs) && theirs[i].overlaps(mine) && (host > 0 || !mine.single()) {
+			if at, ok := overlap6(theirs, mine); ok && (host > 0 || !mine.single()) {
 				return fmt.Errorf("around %s two windows may name the same addresses, one of networks of length /%d and one of length /%d: scan one after the other",
-					max6(mine.lo, theirs[i].lo).addr(), 128-host, 128-l.host)
+					max6(mine.lo, at.lo).addr(), 128-host, 128-l.host)
 			}
 		}
 	}

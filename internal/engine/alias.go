@@ -175,6 +175,19 @@ func (s *sender) loadAlias(i int) bool {
 	}
 }
 
+// startLingering has a sender go on to ask what the collector wants when all targets are asked, until nobody listens; then it closes the
+// returned channel.
+func (s *Scan) startLingering() <-chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if s.aliases != nil {
+			s.first.linger(s.listening)
+		}
+	}()
+	return over
+}
+
 // linger goes on to ask what the collector wants until over is closed, when all targets are asked.
 func (s *sender) linger(over <-chan struct{}) {
 	s.lingers = true
@@ -224,7 +237,6 @@ func (c *collector) hold(row *record.Record, index uint64) bool {
 	}
 	h := c.hit()
 	h.row.Set(row)
-	h.index = index
 	n.rows = append(n.rows, h)
 	c.waiting++
 	return true

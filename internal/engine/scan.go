@@ -186,13 +186,7 @@ func (s *Scan) Run(ctx context.Context) (Result, error) {
 	res.SendEnd = time.Now()
 	s.ended.Store(s.clock.Now())
 	close(s.sendingDone)
-	asked := make(chan struct{})
-	go func() {
-		defer close(asked)
-		if s.aliases != nil {
-			s.first.linger(s.listening)
-		}
-	}()
+	asked := s.startLingering()
 
 	s.cooldown(ctx)
 	s.finishGrabs(ctx)
